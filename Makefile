@@ -1,0 +1,153 @@
+# ballast: non-recursive, every object with its header dependencies.  `make help` lists the targets.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR  ?= $(PREFIX)/share/man
+DOCDIR  ?= $(PREFIX)/share/doc/ballast
+# A prefix under /usr keeps its settings in /etc, another one in its own etc/.
+SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
+VERSION := $(shell sed -n 's/.*BALLAST_VERSION "\(.*\)".*/\1/p' include/ballast/base/version.h)
+
+PACKAGES = yaml-0.1 libbsd libconfig
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wformat=2 -Wvla
+WERROR ?= 0
+ifneq ($(WERROR),0)
+WARNINGS += -Werror
+endif
+CFLAGS   ?= -O2 -g
+LANGUAGE  = -std=gnu11 -D_GNU_SOURCE -Iinclude $(CPPFLAGS)
+HARDENING ?= -fstack-protector-strong -fPIE
+LINK_HARDENING ?= -pie -Wl,-z,relro,-z,now
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+
+SOURCES := $(sort $(wildcard src/*/*.c)) src/main.c
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+LIBRARY := $(filter-out %/main.o,$(OBJECTS))
+UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+HEADERS := $(wildcard include/ballast/*/*.h src/*/*.h)
+ALL_C   := $(SOURCES) $(HEADERS) $(wildcard tests/unit/*.[ch] tests/origin/*.c tests/docs/*.c)
+
+SANITIZE_asan  = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
+
+.PHONY: all units deps need run check check-unit check-system check-docs lint format format-check asan ubsan \
+	coverage docs install uninstall dist clean help
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/ballast    ## the program, build/ballast
+
+# All unit-test programs, not run.
+units: $(UNITS)
+
+$(BUILD)/ballast: $(OBJECTS)
+	$(CC) $(CFLAGS) $(SANITIZE) $(LINK_HARDENING) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# The pure and the shared-memory folders are held to the strictest conversions.
+$(BUILD)/obj/src/http/%.o $(BUILD)/obj/src/shm/%.o: WARNINGS += -Wconversion
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -MF $@.d -MT $@ $(LINK_HARDENING) \
+		-o $@ $< $(LIBRARY) $(PKG_LIBS) $(CHECK_LIBS)
+
+# A small backend for demonstrations, system tests and benchmarks; needs nothing of src/.
+$(BUILD)/origin: tests/origin/origin.c
+	@mkdir -p $(@D)
+	$(CC) $(LANGUAGE) $(CFLAGS) $(SANITIZE) $(WARNINGS) -o $@ $<
+
+$(BUILD)/print-docs: tests/docs/print_docs.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) $(LINK_HARDENING) -o $@ $< $(LIBRARY) $(PKG_LIBS)
+
+-include $(OBJECTS:.o=.d) $(UNITS:=.d)
+
+deps:             ## install what is missing (apt, as root or by sudo), or print the command
+	@sh tests/lint/deps.sh install
+
+need:             # called by run and check: installs only when something is missing
+	@sh tests/lint/deps.sh need
+
+run: need         ## ballast on :3332 with two demo backends on :9001 and :9002, until Ctrl-C
+	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/origin
+	@BUILD=$(BUILD) sh tests/system/run-demo.sh
+
+check: need       ## all tests; the last line is `N passed, N failed`
+	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/origin $(BUILD)/print-docs $(UNITS)
+	@BUILD=$(BUILD) sh tests/check.sh
+
+check-unit: $(UNITS)                                   ## the unit tests alone
+	@BUILD=$(BUILD) sh tests/check.sh unit
+check-system: $(BUILD)/ballast $(BUILD)/origin         ## the system tests alone
+	@BUILD=$(BUILD) sh tests/check.sh system
+check-docs: $(BUILD)/print-docs                        ## do the printed docs agree with the tables?
+	@BUILD=$(BUILD) sh tests/check.sh docs
+
+asan:             ## unit and system tests under AddressSanitizer and UBSan, in build/asan
+	@$(MAKE) --no-print-directory check BUILD=build/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"
+ubsan:            ## the same under UBSan alone, in build/ubsan
+	@$(MAKE) --no-print-directory check BUILD=build/ubsan SANITIZE="$(SANITIZE_ubsan)" CFLAGS="-O1 -g"
+coverage:         ## line coverage of all tests, in build/coverage (gcov)
+	@$(MAKE) --no-print-directory check BUILD=build/coverage SANITIZE="--coverage" CFLAGS="-O0 -g"
+	@cd build/coverage && gcov -r -s "$(CURDIR)" $$(find obj -name '*.gcda') 2>/dev/null | \
+		awk '/^File/ { f = $$2 } /^Lines executed/ { sub(/.*:/, ""); print f, $$0 }' | sort | uniq
+
+lint:             ## layers, warnings of gcc and clang, cppcheck, clang-tidy, shellcheck, format
+	@BUILD=$(BUILD) sh tests/lint/lint.sh
+
+format:           ## clang-format over all C files
+	clang-format -i $(ALL_C)
+format-check:     ## does clang-format agree?
+	clang-format --dry-run -Werror $(ALL_C)
+
+docs: $(BUILD)/print-docs  ## print docs/config.md, docs/metrics.md and ballast.yaml(5) from the tables
+	@sh tests/docs/print.sh $(BUILD)/print-docs docs
+
+# Under a prefix of one's own everything stays below it, so that it can be tried beside another.
+IN_USR  = $(filter /usr /usr/local,$(PREFIX))
+RUNDIR ?= $(if $(IN_USR),/run/ballast,$(PREFIX)/run/ballast)
+LOGDIR ?= $(if $(IN_USR),/var/log,$(PREFIX)/var/log)
+SUBSTITUTE = sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' \
+	-e 's|@RUNDIR@|$(RUNDIR)|g' -e 's|@LOGDIR@|$(LOGDIR)|g'
+ETC = $(DESTDIR)$(SYSCONFDIR)
+
+install: all      ## honours PREFIX, DESTDIR, SYSCONFDIR, UNITDIR; never overwrites a configuration
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DOCDIR) \
+		$(ETC)/ballast $(ETC)/init.d $(DESTDIR)$(UNITDIR)
+	install -m 755 $(BUILD)/ballast $(DESTDIR)$(SBINDIR)/ballast
+	install -m 644 docs/ballast.8 $(DESTDIR)$(MANDIR)/man8/ballast.8
+	install -m 644 docs/ballast.yaml.5 $(DESTDIR)$(MANDIR)/man5/ballast.yaml.5
+	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(DOCDIR)
+	install -m 644 conf/config.yaml conf/ballast.cfg $(DESTDIR)$(DOCDIR)
+	[ -e $(ETC)/ballast/config.yaml ] || install -m 644 conf/config.yaml $(ETC)/ballast/config.yaml
+	[ -e $(ETC)/ballast/ballast.cfg ] || install -m 644 conf/ballast.cfg $(ETC)/ballast/ballast.cfg
+	$(SUBSTITUTE) init/ballast.init > $(ETC)/init.d/ballast
+	chmod 755 $(ETC)/init.d/ballast
+	$(SUBSTITUTE) init/ballast.service > $(DESTDIR)$(UNITDIR)/ballast.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/ballast.service
+
+uninstall:        ## removes what install put there, but no configuration
+	rm -f $(DESTDIR)$(SBINDIR)/ballast $(DESTDIR)$(MANDIR)/man8/ballast.8 $(DESTDIR)$(MANDIR)/man5/ballast.yaml.5 \
+		$(ETC)/init.d/ballast $(DESTDIR)$(UNITDIR)/ballast.service
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+dist:             ## build/ballast-VERSION.tar.gz of what git tracks
+	@mkdir -p build
+	git archive --prefix=ballast-$(VERSION)/ -o build/ballast-$(VERSION).tar.gz HEAD
+
+clean:            ## removes build/
+	rm -rf build
+
+help:             ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16

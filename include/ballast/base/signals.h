@@ -1,0 +1,20 @@
+/*
+ * Signals read as a descriptor (signalfd): they arrive in the one loop, between
+ * two events, never in the middle of something.
+ */
+#ifndef BALLAST_BASE_SIGNALS_H
+#define BALLAST_BASE_SIGNALS_H
+
+#include <signal.h>
+#include <stddef.h>
+
+/* Blocks these signals and returns a non-blocking descriptor, or -errno.  SIGPIPE becomes ignored. */
+int signals_open(const int *signals, size_t n);
+/* The next pending signal number, or 0.  *sender (may be NULL) gets its pid. */
+int signals_next(int fd, int *sender);
+/* For a child after fork: default dispositions, nothing blocked, SIGPIPE ignored. */
+void signals_reset(void);
+/* "HUP" for SIGHUP; "signal 42" style text for unknown ones. */
+const char *signals_name(int signal);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * Slab: a fixed number of objects of one size, given out last-in first-out so
+ * that the warmest memory is used again first.  The address space is reserved
+ * at once and touched only as far as it is used: an object that was never given
+ * out costs nothing.  No malloc on the way of a request.
+ */
+#ifndef BALLAST_BASE_SLAB_H
+#define BALLAST_BASE_SLAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct slab {
+	char *base;
+	uint32_t *free; /* a stack of indices given back */
+	uint32_t n_free;
+	uint32_t n_used_ever; /* objects from here on were never touched */
+	uint32_t capacity;
+	uint32_t in_use;
+	size_t object_bytes; /* rounded up to 64 */
+};
+
+/* 0, or -errno when the address space is refused. */
+int slab_init(struct slab *, uint32_t capacity, size_t object_bytes);
+void slab_free_all(struct slab *);
+/* Not cleared.  NULL when all are in use: an ordinary condition, to be handled. */
+void *slab_take(struct slab *);
+void slab_give(struct slab *, void *object);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The proxy: everything one worker needs to carry traffic, from accept to the
+ * access log.  It owns the client and upstream connections and their memory;
+ * the worker owns the loop (poller, timeouts) and calls in here.
+ */
+#ifndef BALLAST_PROXY_PROXY_H
+#define BALLAST_PROXY_PROXY_H
+
+#include "ballast/balance/balance.h"
+#include "ballast/base/poller.h"
+#include "ballast/base/timeout.h"
+#include "ballast/config/config.h"
+#include "ballast/shm/slot.h"
+
+struct proxy;
+
+struct proxy_setup {
+	const struct config *config;
+	struct shm *shm;
+	struct slot *slot;
+	struct balance *balance; /* candidate i is config->backends[i] */
+	struct poller *poller;
+	struct timeouts *
+		timeouts; /* the proxy sets the limits below PROXY_LIMITS; the rest is the worker's */
+	int listener;             /* closed when the proxy retires or ends */
+	int access_log; /* descriptor, or -1: off */
+	const struct addr
+		*admin; /* the master's Unix socket; NULL: the metrics path is not public */
+};
+
+enum { PROXY_LIMITS = 13 };
+
+/* Takes all memory, begins to accept.  NULL with errno. */
+struct proxy *proxy_create(const struct proxy_setup *);
+void proxy_destroy(struct proxy *);
+
+/* Descriptors a worker needs for so many connections, its poller included. */
+uint32_t proxy_descriptors(const struct config *);
+/* To be given to poller_turn: the time of the current turn. */
+uint64_t *proxy_now(struct proxy *);
+/* After each poller_turn: what was closed is freed, the access log written. */
+void proxy_turn_over(struct proxy *);
+void proxy_set_access_log(struct proxy *, int fd);
+
+/* No new connections; each idle one may bring one more request. */
+void proxy_retire(struct proxy *);
+/* The same, and idle connections end now. */
+void proxy_drain(struct proxy *);
+/* After retire or drain: nothing is left. */
+bool proxy_is_empty(const struct proxy *);
+/* Ends all that is left; returns how many exchanges were cut. */
+unsigned proxy_cut(struct proxy *);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * A slot: the ledger of one process.  Only its process writes it while it
+ * lives; the master prepares it before the fork and folds it after the reap.
+ * Counters belong to the slot and stay; gauges are what the process holds at
+ * this moment and become nothing when it dies.  So a process may be killed
+ * between any two instructions and every sum over the slots is right.
+ */
+#ifndef BALLAST_SHM_SLOT_H
+#define BALLAST_SHM_SLOT_H
+
+#include "ballast/shm/segment.h"
+
+enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_READY, SLOT_DRAINING };
+enum slot_role { ROLE_NONE, ROLE_WORKER, ROLE_CHECKER, ROLE_MASTER };
+
+enum client_state { CLIENT_IDLE, CLIENT_ACTIVE, CLIENT_TUNNEL, N_CLIENT_STATES };
+enum upstream_state { UPSTREAM_IDLE, UPSTREAM_ACTIVE, N_UPSTREAM_STATES };
+
+struct slot {
+	_Alignas(64) _Atomic uint32_t state; /* its process; master at fork and reap */
+	_Atomic uint32_t role;               /* master */
+	_Atomic int32_t pid;                 /* master */
+	_Atomic uint32_t generation;         /* master */
+	_Atomic uint32_t number;             /* master: worker 1, 2, ... within the generation */
+	_Atomic uint64_t started_us;         /* master: wall time */
+	_Atomic uint64_t folded; /* master: how many folds there were when it was; 0 never */
+	/* From here on written in every turn: readers of the state keep their copy of the line above. */
+	_Alignas(64) _Atomic uint32_t clients[N_CLIENT_STATES]; /* gauges; its process */
+	_Atomic uint32_t lag_us;   /* its process: how long its longest recent turn took */
+	_Atomic uint64_t beat_us;  /* its process: monotonic time of its last turn */
+	_Atomic uint64_t accepted; /* its process: connections taken, ever */
+};
+
+/* The slot block at that index. */
+struct slot *slot_at(const struct shm *, unsigned index);
+/* Per-backend gauges of a slot, arrays of max_backends; its process only writes. */
+_Atomic uint32_t *slot_active(const struct shm *, const struct slot *); /* exchanges in flight */
+_Atomic uint32_t *slot_upstreams(const struct shm *, const struct slot *, enum upstream_state);
+
+/* Single-writer gauge and counter steps: plain load and store, no locked instruction. */
+static inline void
+gauge_add(_Atomic uint32_t *g, int by)
+{
+	atomic_store_explicit(g, atomic_load_explicit(g, memory_order_relaxed) + (uint32_t)by,
+		memory_order_relaxed);
+}
+static inline void
+counter_add(_Atomic uint64_t *c, uint64_t by)
+{
+	atomic_store_explicit(
+		c, atomic_load_explicit(c, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+/* Master: a free slot, prepared for a child about to be forked; NULL when none. Prefers one that was never used or longest free. */
+struct slot *slot_claim(struct shm *, enum slot_role, uint32_t generation, uint32_t number);
+unsigned slot_index(const struct shm *, const struct slot *);
+/* Master, after the reap: every gauge becomes 0, the slot FREE; counters stay. */
+void slot_fold(struct shm *, struct slot *);
+void slot_set_state(struct slot *, enum slot_state);
+const char *slot_state_name(enum slot_state);
+
+/* Sums over all slots. */
+uint32_t slots_active(const struct shm *, unsigned row);
+uint32_t slots_upstreams(const struct shm *, unsigned row, enum upstream_state);
+uint32_t slots_clients(const struct shm *, enum client_state);
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * Slab: one anonymous mapping for the objects and one for the stack of free
+ * indices, both without reserve, so that only what was used is ever resident.
+ * Runs in workers and the checker; single-threaded.  Invariant: every index is
+ * either given out, on the stack, or not below n_used_ever.
+ */
+#include "ballast/base/slab.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { CACHE_LINE = 64 };
+
+static void *
+reserve(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static size_t
+round_up(size_t bytes)
+{
+	return (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
+int
+slab_init(struct slab *s, uint32_t capacity, size_t object_bytes)
+{
+	memset(s, 0, sizeof(*s));
+	assert(capacity > 0 && object_bytes > 0);
+	if (object_bytes > SIZE_MAX - CACHE_LINE || round_up(object_bytes) > SIZE_MAX / capacity)
+		return -ENOMEM;
+	s->object_bytes = round_up(object_bytes);
+	s->base = reserve(capacity * s->object_bytes);
+	if (s->base == NULL)
+		return -errno;
+	s->free = reserve(capacity * sizeof(*s->free));
+	if (s->free == NULL) {
+		int rc = -errno;
+
+		munmap(s->base, capacity * s->object_bytes);
+		memset(s, 0, sizeof(*s));
+		return rc;
+	}
+	s->capacity = capacity;
+	return 0;
+}
+
+void
+slab_free_all(struct slab *s)
+{
+	if (s->base != NULL) {
+		munmap(s->base, s->capacity * s->object_bytes);
+		munmap(s->free, s->capacity * sizeof(*s->free));
+	}
+	memset(s, 0, sizeof(*s));
+}
+
+void *
+slab_take(struct slab *s)
+{
+	uint32_t index;
+
+	if (s->n_free > 0)
+		index = s->free[--s->n_free];
+	else if (s->n_used_ever < s->capacity)
+		index = s->n_used_ever++;
+	else
+		return NULL;
+	s->in_use++;
+	return s->base + index * s->object_bytes;
+}
+
+void
+slab_give(struct slab *s, void *object)
+{
+	size_t offset = (size_t)((char *)object - s->base);
+
+	assert((char *)object >= s->base && offset % s->object_bytes == 0);
+	assert(offset / s->object_bytes < s->n_used_ever);
+	assert(s->in_use > 0);
+	s->in_use--;
+	s->free[s->n_free++] = (uint32_t)(offset / s->object_bytes);
+}

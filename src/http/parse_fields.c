@@ -1,0 +1,232 @@
+/*
+ * Field lines (RFC 9112 5), the same for requests, responses and trailers, and
+ * finding the end of a head.  Pure: spans into the caller's octets, no state
+ * but the head given.  Invariant after a parse that succeeded: every line ends
+ * in CRLF, every name is a token, no value holds a control character but HTAB.
+ * What the fields mean is not judged here, except names that only differ from
+ * known ones in ways that somebody behind us may overlook.
+ */
+#include "private.h"
+
+#include "scan.h"
+
+static bool
+is_letter(char octet)
+{
+	unsigned lower = (unsigned char)octet | 0x20u;
+
+	return lower >= 'a' && lower <= 'z';
+}
+
+/* Do the letters of the name, in order, spell `letters`? */
+static bool
+letters_are(struct span name, const char *letters)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		if (!is_letter(name.p[i]))
+			continue;
+		if (((unsigned char)name.p[i] | 0x20) != *letters)
+			return false;
+		letters++;
+	}
+	return *letters == '\0';
+}
+
+static bool
+looks_like_framing(struct span name)
+{
+	return letters_are(name, "contentlength") || letters_are(name, "transferencoding");
+}
+
+/* A CGI-style backend makes the same variable of X_Real_IP and X-Real-IP. */
+static bool
+masks_known_name(struct span name)
+{
+	const unsigned guarded = NAME_HOP | NAME_UNTRUSTED | NAME_REWRITTEN;
+	char hyphened[32];
+	enum name_id id;
+
+	if (name.n > sizeof(hyphened))
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		hyphened[i] = (char)(name.p[i] == '_' ? '-' : name.p[i]);
+	id = name_lookup((struct span){ hyphened, name.n });
+	return (name_flags(id) & guarded) != 0;
+}
+
+static enum name_id
+name_judge(struct span name, unsigned classes)
+{
+	enum name_id id = name_lookup(name);
+
+	if (id != NAME_OTHER)
+		return id;
+	if (looks_like_framing(name))
+		return NAME_FRAMING_LOOKALIKE;
+	if ((classes & OCTET_UNDER) != 0 && masks_known_name(name))
+		return NAME_MASKED;
+	return NAME_OTHER;
+}
+
+/* One line at p; returns what follows it, or NULL when it is malformed. */
+static const char *
+field_parse(struct field *f, const char *p, const char *end)
+{
+	const char *line = p, *value;
+	unsigned classes = 0;
+
+	while (p < end && (octet_class(*p) & OCTET_TOKEN) != 0)
+		classes |= octet_class(*p++);
+	if (p == line || p == end || *p != ':')
+		return NULL;
+	f->name = span_between(line, p);
+	f->id = (uint16_t)name_judge(f->name, classes);
+	f->next = 0;
+	value = p + 1;
+	p = scan_value(value, end);
+	if (end - p < 2 || p[0] != '\r' || p[1] != '\n')
+		return NULL;
+	f->value = span_trim(span_between(value, p));
+	f->line = span_between(line, p + 2);
+	return p + 2;
+}
+
+static void
+field_link(struct head *h, uint16_t index)
+{
+	uint16_t id = h->fields[index].id;
+
+	if (id == NAME_OTHER)
+		return;
+	if (h->first[id] == 0)
+		h->first[id] = index;
+	else
+		h->fields[h->last[id]].next = index;
+	h->last[id] = index;
+}
+
+static bool
+connection_is_bounded(const struct head *h)
+{
+	unsigned members = 0;
+
+	for (const struct field *f = head_first(h, NAME_CONNECTION); f != NULL;
+		f = head_next(h, f)) {
+		struct span list = f->value, member;
+
+		while (span_next_member(&list, &member))
+			members += member.n > 0;
+	}
+	return members <= CONNECTION_MEMBERS_MAX;
+}
+
+static bool
+is_last_line(const char *p, const char *end)
+{
+	return end - p == 2 && p[0] == '\r' && p[1] == '\n';
+}
+
+int
+fields_parse(struct head *h, const char *p, const char *end, unsigned max_fields)
+{
+	uint16_t n = 0;
+
+	if (max_fields > HEAD_FIELDS_MAX)
+		max_fields = HEAD_FIELDS_MAX;
+	h->n_fields = 0;
+	memset(h->first, 0, sizeof(h->first));
+	while (p < end && *p != '\r') {
+		if (n == max_fields)
+			return 431;
+		n++;
+		p = field_parse(&h->fields[n], p, end);
+		if (p == NULL)
+			return 400;
+		field_link(h, n);
+	}
+	if (!is_last_line(p, end))
+		return 400;
+	h->n_fields = n;
+	return connection_is_bounded(h) ? 0 : 400;
+}
+
+int
+parse_trailers(struct head *h, const char *p, size_t n, unsigned max_fields)
+{
+	h->bytes = n;
+	/* Too many trailers come after the head was answered for; there is no 431 left to send. */
+	if (fields_parse(h, p, p + n, max_fields) != 0 || h->first[NAME_FRAMING_LOOKALIKE] != 0)
+		return 400;
+	return 0;
+}
+
+/* The length of an empty line at p, 0 when there is none, -1 when that cannot be told yet. */
+static int
+empty_line(const char *p, const char *end)
+{
+	if (p == end)
+		return -1;
+	if (*p == '\n')
+		return 1;
+	if (*p != '\r')
+		return 0;
+	if (end - p < 2)
+		return -1;
+	return p[1] == '\n' ? 2 : 0;
+}
+
+/*
+ * *scanned is 0 at the beginning, then where the last LF lies as long as it is not known whether an
+ * empty line follows it, else the end of what was seen.
+ */
+size_t
+parse_end_of_head(const char *p, size_t n, size_t *scanned)
+{
+	const char *end = p + n;
+	const char *at = p + *scanned;
+	int empty = *scanned == 0 ? empty_line(p, end) : 0;
+
+	if (empty < 0)
+		return 0;
+	while (empty == 0) {
+		const char *lf = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+
+		if (lf == NULL) {
+			*scanned = n;
+			return 0;
+		}
+		at = lf + 1;
+		empty = empty_line(at, end);
+		if (empty < 0) {
+			*scanned = (size_t)(lf - p);
+			return 0;
+		}
+	}
+	*scanned = (size_t)(at - p);
+	return *scanned + (size_t)empty;
+}
+
+size_t
+parse_skip_empty_line(const char *p, size_t n)
+{
+	return n >= 2 && p[0] == '\r' && p[1] == '\n' ? 2 : 0;
+}
+
+int
+parse_too_large(const char *p, size_t n)
+{
+	return n > 0 && memchr(p, '\n', n) != NULL ? 431 : 414;
+}
+
+int
+head_has_token(const struct head *h, enum name_id id, struct span token)
+{
+	for (const struct field *f = head_first(h, id); f != NULL; f = head_next(h, f)) {
+		struct span list = f->value, member;
+
+		while (span_next_member(&list, &member))
+			if (span_eq_nocase(member, token))
+				return 1;
+	}
+	return 0;
+}

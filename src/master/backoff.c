@@ -1,0 +1,50 @@
+/*
+ * Backoff, in the master: 0, 100, 200, 400 ms ... 5 s for children that never
+ * became ready; at most 200 ms for those that did, because a service whose
+ * workers are being killed needs them back, and a crash of a serving worker
+ * costs its own exchanges only.  A long life forgives everything.
+ */
+#include "backoff.h"
+
+enum { FIRST_MS = 100, STILLBORN_MAX_MS = 5000, SHORTLIVED_MAX_MS = 200, LONG_LIFE_MS = 1000 };
+
+static uint64_t
+delay_us(unsigned in_a_row, uint64_t max_ms)
+{
+	uint64_t ms = FIRST_MS;
+
+	if (in_a_row <= 1)
+		return 0;
+	for (unsigned i = 2; i < in_a_row && ms < max_ms; i++)
+		ms *= 2;
+	return (ms < max_ms ? ms : max_ms) * 1000;
+}
+
+static void
+wait_until(struct backoff *b, uint64_t due_us)
+{
+	if (due_us > b->due_us)
+		b->due_us = due_us;
+}
+
+void
+backoff_stillborn(struct backoff *b, uint64_t now_us)
+{
+	b->stillborn++;
+	wait_until(b, now_us + delay_us(b->stillborn, STILLBORN_MAX_MS));
+}
+
+void
+backoff_died(struct backoff *b, uint64_t lived_us, uint64_t now_us)
+{
+	if (lived_us >= LONG_LIFE_MS * UINT64_C(1000))
+		b->shortlived = 0;
+	b->shortlived++;
+	wait_until(b, now_us + delay_us(b->shortlived, SHORTLIVED_MAX_MS));
+}
+
+void
+backoff_ready(struct backoff *b)
+{
+	b->stillborn = 0;
+}

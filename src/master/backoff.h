@@ -1,0 +1,34 @@
+/*
+ * How long to wait before a child that ended is replaced.  One per generation
+ * and role; pure.
+ */
+#ifndef BALLAST_MASTER_BACKOFF_H
+#define BALLAST_MASTER_BACKOFF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { BACKOFF_HOPELESS = 5 }; /* so many in a row ended before they were ready */
+
+struct backoff {
+	unsigned stillborn;  /* in a row, before READY */
+	unsigned shortlived; /* in a row, soon after READY */
+	uint64_t due_us;     /* the next fork not before */
+};
+
+void backoff_stillborn(struct backoff *, uint64_t now_us);
+/* It had been ready, and lived for so long since its fork. */
+void backoff_died(struct backoff *, uint64_t lived_us, uint64_t now_us);
+void backoff_ready(struct backoff *);
+static inline bool
+backoff_is_due(const struct backoff *b, uint64_t now_us)
+{
+	return now_us >= b->due_us;
+}
+static inline bool
+backoff_is_hopeless(const struct backoff *b)
+{
+	return b->stillborn >= BACKOFF_HOPELESS;
+}
+
+#endif

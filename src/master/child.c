@@ -1,0 +1,122 @@
+/*
+ * What happens in a child between fork and its own main function.  Invariant:
+ * from here on the child holds no descriptor of the master but those it was
+ * given, so that an end of file means what it says and the pidfile's lock dies
+ * with the master.  The master's memory stays as it was, untouched and shared.
+ */
+#include "child.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ballast/base/log.h"
+#include "ballast/base/signals.h"
+#include "ballast/health/checker.h"
+#include "ballast/worker/worker.h"
+
+#include "title.h"
+
+/* Without close_range(2) (Linux before 5.9): the master's few descriptors are low ones. */
+enum { DESCRIPTORS_LOW = 4096, KEPT_MAX = 4 };
+
+static void
+close_between(unsigned first, unsigned last)
+{
+	if (first > last || close_range(first, last, 0) == 0)
+		return;
+	if (last > DESCRIPTORS_LOW)
+		last = DESCRIPTORS_LOW;
+	for (unsigned fd = first; fd <= last; fd++)
+		close((int)fd);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+close_all_but(int *kept, size_t n)
+{
+	unsigned next = STDERR_FILENO + 1;
+
+	qsort(kept, n, sizeof(*kept), by_number);
+	for (size_t i = 0; i < n; i++) {
+		if (kept[i] < (int)next)
+			continue;
+		close_between(next, (unsigned)kept[i] - 1);
+		next = (unsigned)kept[i] + 1;
+	}
+	close_between(next, ~0u);
+}
+
+static void
+leave_master(const struct child_setup *s)
+{
+	bool worker = s->role == ROLE_WORKER;
+	char title[48];
+	int kept[KEPT_MAX] = {
+		s->control,
+		log_fd(),
+		worker ? s->generation->listener->fd : -1,
+		worker ? s->generation->access_log : -1,
+	};
+
+	signals_reset();
+	close_all_but(kept, KEPT_MAX);
+	snprintf(title, sizeof(title), "ballast: worker %u gen %u", s->number,
+		s->generation->number);
+	title_set(worker ? title : "ballast: checker");
+}
+
+static int
+work(const struct child_setup *s)
+{
+	struct worker_setup setup = {
+		.config = s->generation->config,
+		.shm = s->shm,
+		.slot = s->slot,
+		.balance = &s->generation->balance,
+		.listener = s->generation->listener->fd,
+		.control = s->control,
+		.access_log = s->generation->access_log,
+		.access_log_path = access_log_path(s->generation->config),
+		.admin = s->admin,
+	};
+
+	return (int)worker_run(&setup);
+}
+
+static int
+check(const struct child_setup *s)
+{
+	struct checker_setup setup = {
+		.config = s->generation->config,
+		.shm = s->shm,
+		.slot = s->slot,
+		.rows = s->generation->rows,
+		.control = s->control,
+	};
+
+	return checker_run(&setup);
+}
+
+void
+child_begin(const struct child_setup *s)
+{
+	int rc;
+
+	leave_master(s);
+	rc = identity_take(s->identity);
+	if (rc < 0) {
+		log_error("cannot drop privileges", LOG_INT("uid", s->identity->uid),
+			LOG_INT("gid", s->identity->gid), LOG_STR("error", strerror(-rc)));
+		exit(WORKER_FAILED);
+	}
+	exit(s->role == ROLE_WORKER ? work(s) : check(s));
+}

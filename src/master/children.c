@@ -1,0 +1,505 @@
+/*
+ * The master's children.  Owns the table of them, one entry per slot, and the
+ * master's ends of the control pairs.  Invariants: an entry is free exactly when
+ * its slot is; a generation is held by each of its children; nothing here waits:
+ * forks, orders and deadlines are looked at once per turn of the master's loop.
+ * What a generation is and when it begins or ends is decided elsewhere.
+ */
+#include "children.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ballast/base/clock.h"
+#include "ballast/base/control.h"
+#include "ballast/base/log.h"
+#include "ballast/base/sock.h"
+#include "ballast/shm/metrics.h"
+#include "ballast/worker/worker.h"
+
+#include "child.h"
+#include "child_log.h"
+
+/* A child ends by itself when its drain time is over; one that does not gets this much longer. */
+enum {
+	START_WITHIN_US = 30000000,
+	RETIRE_GRACE_US = 2000000,
+	DRAIN_GRACE_US = 1000000,
+	CHECKER_GRACE_US = 2000000
+};
+
+int
+children_init(struct children *c)
+{
+	c->n = c->shm->n_slots;
+	c->child = calloc(c->n, sizeof(*c->child));
+	return c->child == NULL ? -ENOMEM : 0;
+}
+
+void
+children_free(struct children *c)
+{
+	free(c->child);
+	c->child = NULL;
+	c->n = 0;
+}
+
+static bool
+is_alive(const struct child *k)
+{
+	return k->phase != CHILD_NONE;
+}
+
+static bool
+is_serving(const struct child *k)
+{
+	return k->phase == CHILD_STARTING || k->phase == CHILD_READY;
+}
+
+static struct backoff *
+backoff_of(struct generation *g, enum slot_role role)
+{
+	return role == ROLE_WORKER ? &g->workers : &g->checker;
+}
+
+static void
+stop_listening_to(struct child *k)
+{
+	int fd = k->watch.fd;
+
+	if (fd < 0)
+		return;
+	poller_remove(k->all->poller, &k->watch);
+	fd_close(&fd);
+}
+
+static void
+became_ready(struct child *k)
+{
+	if (k->phase != CHILD_STARTING)
+		return;
+	k->phase = CHILD_READY;
+	backoff_ready(backoff_of(k->generation, k->role));
+	log_debug("child ready", LOG_STR("role", child_role_name(k->role)),
+		LOG_INT("number", k->number), LOG_INT("pid", k->pid),
+		LOG_INT("generation", k->generation->number));
+}
+
+/* The end of the pair tells nothing that SIGCHLD does not tell better. */
+static void
+hear(struct watch *w)
+{
+	struct child *k = (struct child *)((char *)w - offsetof(struct child, watch));
+	enum control said = control_next(w->fd);
+
+	while (said != CONTROL_NONE && said != CONTROL_EOF) {
+		if (said == CONTROL_READY)
+			became_ready(k);
+		said = control_next(w->fd);
+	}
+	if (said == CONTROL_EOF)
+		stop_listening_to(k);
+	else
+		watch_clear(w, POLLER_IN);
+}
+
+/* A child that is gone, or too stuck to read, is somebody else's event. */
+static void
+tell(struct child *k, enum control message)
+{
+	if (k->watch.fd >= 0)
+		(void)control_send(k->watch.fd, message);
+}
+
+static void
+leave(struct child *k, enum control message, uint64_t deadline_us)
+{
+	if (k->phase == CHILD_KILLED)
+		return;
+	if (k->phase != CHILD_LEAVING || deadline_us < k->deadline_us)
+		k->deadline_us = deadline_us;
+	k->phase = CHILD_LEAVING;
+	tell(k, message);
+}
+
+static void
+forget(struct child *k)
+{
+	stop_listening_to(k);
+	slot_fold(k->all->shm, k->slot);
+	generation_release(&k->generation);
+	k->phase = CHILD_NONE;
+	k->pid = 0;
+}
+
+/* Entries are never freed: the poller may still point to a watch in one for this turn. */
+static void
+enlist(struct children *c, const struct child_setup *s, int control, pid_t pid, uint64_t now_us)
+{
+	struct child *k = &c->child[slot_index(c->shm, s->slot)];
+
+	*k = (struct child){
+		.watch = { .wake = hear, .fd = -1 },
+		.all = c,
+		.generation = generation_hold(s->generation),
+		.slot = s->slot,
+		.role = s->role,
+		.phase = CHILD_STARTING,
+		.number = s->number,
+		.pid = pid,
+		.forked_us = now_us,
+		.deadline_us = now_us + START_WITHIN_US,
+	};
+	atomic_store_explicit(&s->slot->pid, pid, memory_order_relaxed);
+	if (poller_add(c->poller, &k->watch, control, POLLER_IN) == 0)
+		return;
+	fd_close(&control); /* it sees the end and leaves */
+	log_error("cannot watch a child", LOG_INT("pid", pid));
+}
+
+static int
+fork_child(struct children *c, struct child_setup *s, uint64_t now_us)
+{
+	int fds[2];
+	int rc = control_pair(fds);
+	pid_t pid;
+
+	if (rc < 0)
+		return rc;
+	fflush(NULL); /* what is buffered would be written twice */
+	s->control = fds[1];
+	pid = fork();
+	rc = pid < 0 ? -errno : 0;
+	if (pid == 0)
+		child_begin(s);
+	fd_close(&fds[1]);
+	if (pid < 0)
+		fd_close(&fds[0]);
+	else
+		enlist(c, s, fds[0], pid, now_us);
+	return rc;
+}
+
+static bool
+start(struct children *c, struct generation *g, enum slot_role role, unsigned number,
+	uint64_t now_us)
+{
+	struct child_setup s = {
+		.shm = c->shm,
+		.slot = slot_claim(c->shm, role, g->number, number),
+		.role = role,
+		.number = number,
+		.generation = g,
+		.identity = c->identity,
+		.admin = c->admin,
+	};
+	int rc;
+
+	if (s.slot == NULL)
+		return false; /* one is freed when the next child is reaped */
+	atomic_store_explicit(&s.slot->started_us, clock_wall_us(), memory_order_relaxed);
+	rc = fork_child(c, &s, now_us);
+	if (rc == 0)
+		return true;
+	slot_fold(c->shm, s.slot);
+	backoff_stillborn(backoff_of(g, role), now_us);
+	log_error("cannot fork", LOG_STR("role", child_role_name(role)),
+		LOG_STR("error", strerror(-rc)));
+	return false;
+}
+
+static struct child *
+find_worker(struct children *c, const struct generation *g, unsigned number)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		struct child *k = &c->child[i];
+
+		if (is_serving(k) && k->generation == g && k->role == ROLE_WORKER &&
+			k->number == number)
+			return k;
+	}
+	return NULL;
+}
+
+static uint64_t
+drain_us(const struct child *k)
+{
+	return k->generation->config->timeouts.drain_us;
+}
+
+static void
+retire_worker(struct child *k, uint64_t now_us)
+{
+	leave(k, CONTROL_RETIRE, now_us + drain_us(k) + RETIRE_GRACE_US);
+}
+
+static void
+retire_surplus(struct children *c, const struct generation *g, unsigned wanted, uint64_t now_us)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		struct child *k = &c->child[i];
+
+		if (is_serving(k) && k->generation == g && k->number > wanted)
+			retire_worker(k, now_us);
+	}
+}
+
+void
+children_staff_workers(struct children *c, struct generation *g, unsigned wanted, uint64_t now_us)
+{
+	retire_surplus(c, g, wanted, now_us);
+	if (c->ending)
+		return;
+	for (unsigned number = 1; number <= wanted; number++) {
+		if (!backoff_is_due(&g->workers, now_us))
+			return;
+		if (find_worker(c, g, number) == NULL && !start(c, g, ROLE_WORKER, number, now_us))
+			return;
+	}
+}
+
+void
+children_staff_checker(struct children *c, struct generation *g, uint64_t now_us)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		if (is_alive(&c->child[i]) && c->child[i].role == ROLE_CHECKER)
+			return;
+	}
+	if (!g->config->health.on)
+		generation_believe_up(g, c->shm);
+	else if (!c->ending && backoff_is_due(&g->checker, now_us))
+		start(c, g, ROLE_CHECKER, 1, now_us);
+}
+
+static void
+died(struct child *k, int status, uint64_t now_us)
+{
+	struct backoff *b = backoff_of(k->generation, k->role);
+
+	child_log_end(
+		k, LEVEL_ERROR, k->role == ROLE_WORKER ? "worker died" : "checker died", status);
+	if (k->phase == CHILD_STARTING)
+		backoff_stillborn(b, now_us);
+	else
+		backoff_died(b, now_us - k->forked_us, now_us);
+	if (k->role == ROLE_WORKER)
+		metrics_count(k->all->shm, k->all->ledger, COUNTER_WORKER_RESTARTS, 1);
+}
+
+static void
+left(struct child *k, int status)
+{
+	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == WORKER_DONE;
+
+	if (clean)
+		child_log_end(k, LEVEL_INFO, "child left", status);
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT)
+		child_log_end(k, LEVEL_WARN, "drain time ran out, exchanges were cut", status);
+	else
+		child_log_end(k, LEVEL_WARN, "child ended while leaving", status);
+	if (k->all->ending && k->role == ROLE_WORKER && !clean)
+		k->all->cut = true;
+}
+
+static struct child *
+find_pid(struct children *c, pid_t pid)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		if (is_alive(&c->child[i]) && c->child[i].pid == pid)
+			return &c->child[i];
+	}
+	return NULL; /* as process 1 of a container we inherit strangers */
+}
+
+/* What it still said before it ended counts: it may have been ready. */
+static void
+hear_out(struct child *k)
+{
+	if (k->watch.fd >= 0)
+		hear(&k->watch);
+}
+
+void
+children_reap(struct children *c, uint64_t now_us)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *k = find_pid(c, pid);
+
+		if (k == NULL)
+			continue;
+		hear_out(k);
+		if (is_serving(k))
+			died(k, status, now_us);
+		else if (k->phase == CHILD_LEAVING)
+			left(k, status);
+		forget(k);
+	}
+}
+
+static void
+end_checker(struct child *k, uint64_t now_us)
+{
+	leave(k, CONTROL_DRAIN, now_us + CHECKER_GRACE_US);
+}
+
+void
+children_retire(struct children *c, const struct generation *g, uint64_t now_us)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		struct child *k = &c->child[i];
+
+		if (!is_serving(k) || k->generation != g)
+			continue;
+		if (k->role == ROLE_CHECKER)
+			end_checker(k, now_us);
+		else
+			retire_worker(k, now_us);
+	}
+}
+
+void
+children_drain(struct children *c, uint64_t now_us)
+{
+	c->ending = true;
+	for (unsigned i = 0; i < c->n; i++) {
+		struct child *k = &c->child[i];
+
+		if (!is_alive(k))
+			continue;
+		if (k->role == ROLE_CHECKER)
+			end_checker(k, now_us);
+		else
+			leave(k, CONTROL_DRAIN, now_us + drain_us(k) + DRAIN_GRACE_US);
+	}
+}
+
+/* Its ledger says what it carries, whatever state it is in. */
+static bool
+is_busy(const struct slot *s)
+{
+	uint32_t active = atomic_load_explicit(&s->clients[CLIENT_ACTIVE], memory_order_relaxed);
+	uint32_t tunnels = atomic_load_explicit(&s->clients[CLIENT_TUNNEL], memory_order_relaxed);
+
+	return active > 0 || tunnels > 0;
+}
+
+static void
+kill_child(struct child *k)
+{
+	if (k->all->ending && k->role == ROLE_WORKER && is_busy(k->slot))
+		k->all->cut = true;
+	kill(k->pid, SIGKILL);
+	k->phase = CHILD_KILLED;
+}
+
+void
+children_kill(struct children *c, const struct generation *g)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		struct child *k = &c->child[i];
+
+		if (is_alive(k) && (g == NULL || k->generation == g))
+			kill_child(k);
+	}
+}
+
+/* One that hangs at its start is killed and then, when it is reaped, counts as stillborn. */
+static void
+enforce(struct child *k)
+{
+	bool starting = k->phase == CHILD_STARTING;
+	struct children *c = k->all;
+
+	log_warn(starting ? "child did not become ready in time and is killed"
+			  : "child did not leave in time and is killed",
+		LOG_STR("role", child_role_name(k->role)), LOG_INT("pid", k->pid),
+		LOG_INT("generation", k->generation->number));
+	c->cut = c->cut || (c->ending && k->role == ROLE_WORKER);
+	kill_child(k);
+	if (starting)
+		k->phase = CHILD_STARTING;
+	k->deadline_us = UINT64_MAX;
+}
+
+void
+children_enforce(struct children *c, uint64_t now_us)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		struct child *k = &c->child[i];
+
+		if ((k->phase == CHILD_LEAVING || k->phase == CHILD_STARTING) &&
+			now_us >= k->deadline_us)
+			enforce(k);
+	}
+}
+
+void
+children_reopen_logs(struct children *c)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		if (is_alive(&c->child[i]))
+			tell(&c->child[i], CONTROL_REOPEN);
+	}
+}
+
+unsigned
+children_ready(const struct children *c, const struct generation *g, enum slot_role role)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct child *k = &c->child[i];
+
+		n += k->phase == CHILD_READY && k->role == role &&
+		     (g == NULL || k->generation == g);
+	}
+	return n;
+}
+
+unsigned
+children_alive(const struct children *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n; i++)
+		n += is_alive(&c->child[i]);
+	return n;
+}
+
+unsigned
+children_room(const struct children *c)
+{
+	return c->n - 1 - children_alive(c); /* one slot is the master's */
+}
+
+uint32_t
+children_oldest(const struct children *c, uint32_t newest)
+{
+	uint32_t oldest = newest;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct child *k = &c->child[i];
+
+		if (is_alive(k) && k->generation->number < oldest)
+			oldest = k->generation->number;
+	}
+	return oldest;
+}
+
+bool
+children_are_settled(const struct children *c)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		if (is_alive(&c->child[i]) && c->child[i].phase != CHILD_READY)
+			return false;
+	}
+	return true;
+}

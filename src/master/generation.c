@@ -1,0 +1,238 @@
+/*
+ * Generations, in the master.  Everything that can fail about a configuration
+ * that parsed well fails here, before a single child is forked for it: addresses
+ * in use, a log that cannot be opened, no row left for a backend.  Invariant: a
+ * failed creation leaves the previous generation's listeners and rows as they were.
+ */
+#include "generation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ballast/base/clock.h"
+#include "ballast/base/sock.h"
+#include "ballast/shm/backend.h"
+
+const char *
+access_log_path(const struct config *config)
+{
+	const char *output = config->access_log.output;
+
+	if (output == NULL || strcmp(output, "stdout") == 0 || strcmp(output, "stderr") == 0)
+		return NULL;
+	return output;
+}
+
+static int
+access_log_open(const struct config *config, const struct identity *id)
+{
+	const char *path = access_log_path(config);
+	int fd;
+
+	if (config->access_log.output == NULL)
+		return -1;
+	if (path == NULL)
+		return strcmp(config->access_log.output, "stderr") == 0 ? STDERR_FILENO
+									: STDOUT_FILENO;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	if (fd < 0)
+		return -errno;
+	identity_hand_over(id, fd, path);
+	return fd;
+}
+
+static void
+access_log_close(struct generation *g)
+{
+	if (access_log_path(g->config) != NULL)
+		fd_close(&g->access_log);
+	g->access_log = -1;
+}
+
+static bool
+open_access_log(struct generation *g, const struct identity *id, struct err *err)
+{
+	int fd = access_log_open(g->config, id);
+
+	g->access_log = fd < 0 ? -1 : fd;
+	if (fd >= 0 || g->config->access_log.output == NULL)
+		return true;
+	err_add(err, "access_log: cannot open %s: %s", g->config->access_log.output, strerror(-fd));
+	return false;
+}
+
+void
+generation_reopen_access_log(struct generation *g, const struct identity *id)
+{
+	int fd;
+
+	if (access_log_path(g->config) == NULL)
+		return;
+	fd = access_log_open(g->config, id);
+	if (fd < 0)
+		return; /* the old file takes the lines until the next try */
+	fd_close(&g->access_log);
+	g->access_log = fd;
+}
+
+static struct listener *
+keep_or_open(const struct addr *a, struct listener *kept, const char *what, struct err *err)
+{
+	if (kept != NULL && addr_eq(a, &kept->configured))
+		return listener_hold(kept);
+	return listener_open(a, what, err);
+}
+
+static bool
+open_listeners(struct generation *g, const struct generation *previous, struct err *err)
+{
+	const struct config *c = g->config;
+
+	g->listener = keep_or_open(
+		&c->listen, previous == NULL ? NULL : previous->listener, "lb_port", err);
+	if (c->admin_on)
+		g->admin = keep_or_open(&c->admin_listen, previous == NULL ? NULL : previous->admin,
+			"admin.listen", err);
+	return g->listener != NULL && (g->admin != NULL || !c->admin_on);
+}
+
+static bool
+assign_rows(const struct generation *g, struct shm *shm, uint32_t oldest, struct err *err)
+{
+	const struct config *c = g->config;
+
+	for (unsigned i = 0; i < c->n_backends; i++) {
+		int row = backend_assign(shm, c->backends[i].url, g->number, oldest);
+
+		if (row < 0) {
+			err_add(err,
+				"backends: no row is left for %s; raise max_backends (%u) and "
+				"restart",
+				c->backends[i].url, (unsigned)shm->max_backends);
+			return false;
+		}
+		g->rows[i] = (uint16_t)row;
+		atomic_store_explicit(
+			&shm->backends[row].weight, c->backends[i].weight, memory_order_relaxed);
+	}
+	return true;
+}
+
+static int
+build_balance(struct generation *g, struct shm *shm)
+{
+	const struct config *c = g->config;
+	struct candidate *candidates = calloc(c->n_backends, sizeof(*candidates));
+	int rc;
+
+	if (candidates == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < c->n_backends; i++)
+		candidates[i] = (struct candidate){ g->rows[i], c->backends[i].weight };
+	rc = balance_init(&g->balance, shm, strategy_find(c->strategy), candidates, c->n_backends);
+	free(candidates);
+	return rc;
+}
+
+static bool
+fill(struct generation *g, const struct generation_setup *s, struct err *err)
+{
+	g->rows = calloc(g->config->n_backends, sizeof(*g->rows));
+	if (g->rows == NULL) {
+		err_add(err, "out of memory");
+		return false;
+	}
+	if (!open_listeners(g, s->previous, err) || !open_access_log(g, s->identity, err))
+		return false;
+	if (!assign_rows(g, s->shm, s->oldest, err)) {
+		if (s->previous != NULL)
+			generation_restore(s->previous, s->shm, s->oldest);
+		return false;
+	}
+	if (build_balance(g, s->shm) < 0) {
+		err_add(err, "strategy %s: out of memory", g->config->strategy);
+		return false;
+	}
+	return true;
+}
+
+struct generation *
+generation_create(const struct generation_setup *s, struct err *err)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (g == NULL) {
+		config_free(s->config);
+		err_add(err, "out of memory");
+		return NULL;
+	}
+	g->number = s->number;
+	g->holds = 1;
+	g->config = s->config;
+	g->access_log = -1;
+	if (!fill(g, s, err))
+		generation_release(&g);
+	return g;
+}
+
+struct generation *
+generation_hold(struct generation *g)
+{
+	g->holds++;
+	return g;
+}
+
+void
+generation_release(struct generation **held)
+{
+	struct generation *g = *held;
+
+	*held = NULL;
+	if (g == NULL || --g->holds > 0)
+		return;
+	generation_stop_listening(g);
+	access_log_close(g);
+	balance_free(&g->balance);
+	free(g->rows);
+	config_free(g->config);
+	free(g);
+}
+
+void
+generation_publish(const struct generation *g, struct shm *shm)
+{
+	backend_retire_others(shm, g->number);
+	atomic_store_explicit(
+		&shm->shared->live_backends, g->config->n_backends, memory_order_relaxed);
+	atomic_store_explicit(&shm->shared->generation, g->number, memory_order_release);
+}
+
+void
+generation_restore(const struct generation *g, struct shm *shm, uint32_t oldest)
+{
+	struct err none; /* its rows are in use, so they are found again */
+
+	err_init(&none);
+	assign_rows(g, shm, oldest, &none);
+	backend_retire_others(shm, g->number);
+	err_free(&none);
+}
+
+void
+generation_believe_up(const struct generation *g, struct shm *shm)
+{
+	for (unsigned i = 0; i < g->config->n_backends; i++) {
+		if (!backend_is_up(shm, g->rows[i]))
+			backend_set_up(shm, g->rows[i], true, clock_wall_us());
+	}
+}
+
+void
+generation_stop_listening(struct generation *g)
+{
+	listener_release(&g->listener);
+	listener_release(&g->admin);
+}

@@ -1,0 +1,61 @@
+/*
+ * A generation: one good configuration and what was opened for it.  It lives as
+ * long as one of its children does.
+ */
+#ifndef BALLAST_MASTER_GENERATION_H
+#define BALLAST_MASTER_GENERATION_H
+
+#include "ballast/balance/balance.h"
+#include "ballast/config/config.h"
+
+#include "backoff.h"
+#include "listener.h"
+#include "privileges.h"
+
+struct generation {
+	uint32_t number;
+	unsigned holds; /* the master's, and one per child */
+	struct config *config;
+	uint16_t *rows; /* backend row of config->backends[i] */
+	struct balance balance;
+	struct listener *listener; /* NULL once it takes no new connections */
+	struct listener *admin;    /* NULL: admin.listen is off */
+	int access_log;            /* -1: off */
+	struct backoff workers, checker;
+};
+
+struct generation_setup {
+	uint32_t number;
+	uint32_t oldest; /* generation that still has children, or number */
+	struct config *config;
+	const struct generation
+		*previous; /* its listeners are kept where the address is the same; NULL at start */
+	struct shm *shm;
+	const struct identity *identity;
+};
+
+/*
+ * Takes the config in any case.  Opens listeners and access log, assigns rows.  NULL: told in
+ * err, nothing stays.
+ */
+struct generation *generation_create(const struct generation_setup *, struct err *);
+struct generation *generation_hold(struct generation *);
+/* Freed with the last hold.  Leaves NULL. */
+void generation_release(struct generation **);
+/*
+ * It becomes the one: others' backends are not configured any more, the shared memory tells its
+ * number.
+ */
+void generation_publish(const struct generation *, struct shm *);
+/* Takes its rows back after a newer generation came to nothing. */
+void generation_restore(const struct generation *, struct shm *, uint32_t oldest);
+/* Without health checks: a verdict that a former checker left would never change. */
+void generation_believe_up(const struct generation *, struct shm *);
+/* Its listeners close here: children that still serve keep their own descriptors. */
+void generation_stop_listening(struct generation *);
+/* After rotation. */
+void generation_reopen_access_log(struct generation *, const struct identity *);
+/* The path behind the access log; NULL when it is off or a standard stream. */
+const char *access_log_path(const struct config *);
+
+#endif

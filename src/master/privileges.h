@@ -1,0 +1,33 @@
+/*
+ * Who the children are.  The master keeps its rights (it must bind and reopen);
+ * a master started as root gives its children another user.
+ */
+#ifndef BALLAST_MASTER_PRIVILEGES_H
+#define BALLAST_MASTER_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "ballast/base/err.h"
+
+struct identity {
+	bool drop; /* children leave the master's user */
+	uid_t uid; /* of the children, in any case */
+	gid_t gid;
+};
+
+/*
+ * user, group: NULL when not configured; as root the user is then "nobody".  False: unknown ones,
+ * told in err.
+ */
+bool identity_resolve(struct identity *, const char *user, const char *group, struct err *);
+/* In a child: becomes that user, for good.  0 or -errno. */
+int identity_take(const struct identity *);
+/*
+ * A log file that a child must be able to open again by its path: gives it to the children's
+ * user.  Only a regular file that still stands at `path`, is no link and has no other name;
+ * anything else stays as it is.
+ */
+void identity_hand_over(const struct identity *, int fd, const char *path);
+
+#endif

@@ -1,0 +1,227 @@
+/*
+ * From one generation to the next, in the master: read, open, fork, wait until
+ * all new workers are ready, then let the old ones go.  Invariant: until that
+ * moment nothing that serves has changed, and whatever fails before it leaves
+ * the current generation as it was.  A HUP during a reload is one more reload
+ * afterwards, however many came.
+ */
+#include "private.h"
+
+#include <string.h>
+
+#include "ballast/base/clock.h"
+
+#include "daemon.h"
+
+#define READY_WITHIN_US (UINT64_C(60) * 1000000)
+
+static bool
+had_row(const struct generation *g, uint16_t row)
+{
+	for (unsigned i = 0; g != NULL && i < g->config->n_backends; i++) {
+		if (g->rows[i] == row)
+			return true;
+	}
+	return false;
+}
+
+static void
+log_backends(const struct generation *g, const struct generation *before)
+{
+	const struct config *c = g->config;
+
+	for (unsigned i = 0; i < c->n_backends; i++) {
+		if (!had_row(before, g->rows[i]))
+			log_info("backend registered", LOG_STR("backend", c->backends[i].url),
+				LOG_INT("weight", c->backends[i].weight));
+	}
+	for (unsigned i = 0; before != NULL && i < before->config->n_backends; i++) {
+		if (!had_row(g, before->rows[i]))
+			log_info("backend removed",
+				LOG_STR("backend", before->config->backends[i].url));
+	}
+}
+
+static void
+move_admin(struct master *m, const struct generation *g, const struct generation *before)
+{
+	const struct listener *old = before == NULL ? NULL : before->admin;
+	char text[ADDR_TEXT];
+	int rc;
+
+	if (old == g->admin)
+		return;
+	if (old != NULL)
+		admin_unserve(m->admin, old->fd);
+	if (g->admin == NULL)
+		return;
+	rc = admin_serve(m->admin, g->admin->fd, false);
+	if (rc < 0)
+		log_error("cannot serve admin.listen", LOG_STR("error", strerror(-rc)));
+	else
+		log_info("admin listening", LOG_STR("address", addr_text(&g->admin->bound, text)),
+			LOG_INT("port", addr_port(&g->admin->bound)));
+}
+
+void
+generation_present(struct master *m, struct generation *g, const struct generation *before)
+{
+	generation_publish(g, &m->shm);
+	m->view.config = g->config;
+	m->view.rows = g->rows;
+	move_admin(m, g, before);
+	log_backends(g, before);
+}
+
+/* One attempt is over; whoever waits for it looks at reload_at_us, so that comes last. */
+static void
+conclude(struct master *m, bool ok)
+{
+	m->view.reload_ok = ok;
+	m->view.reload_wall_us = clock_wall_us();
+	atomic_store_explicit(
+		&m->shm.shared->reload_at_us, m->view.reload_wall_us, memory_order_release);
+	notify("READY=1");
+}
+
+static void
+refuse(struct master *m, struct err *why)
+{
+	log_errors(LEVEL_ERROR, "reload failed, the old configuration stays", why);
+	err_free(why);
+	conclude(m, false);
+}
+
+static void
+warn_of_restart(const struct config *now, const struct config *next)
+{
+	bool was = now->rate_limit.on, is = next->rate_limit.on;
+
+	if (is && (!was || now->rate_limit.max_clients != next->rate_limit.max_clients))
+		log_warn("rate_limit.max_clients takes effect at the next restart",
+			LOG_INT("max_clients", next->rate_limit.max_clients));
+}
+
+static struct generation *
+next_generation(struct master *m, struct err *why)
+{
+	struct generation_setup setup = {
+		.number = ++m->last_number,
+		.oldest = children_oldest(&m->children, m->current->number),
+		.previous = m->current,
+		.shm = &m->shm,
+		.identity = &m->identity,
+	};
+
+	if (!config_load_again(&setup.config, m->current->config, m->request, why))
+		return NULL;
+	if (!log_apply(setup.config, &m->identity, why)) {
+		config_free(setup.config);
+		return NULL;
+	}
+	warn_of_restart(m->current->config, setup.config);
+	return generation_create(&setup, why);
+}
+
+static void
+take_log_back(const struct master *m)
+{
+	struct err none;
+
+	err_init(&none);
+	log_apply(m->current->config, &m->identity, &none);
+	err_free(&none);
+}
+
+static void
+begin(struct master *m)
+{
+	struct err why;
+
+	m->reload_wanted = false;
+	log_info("reload begins", LOG_INT("generation", m->last_number + 1));
+	notify_reloading(m->now_us);
+	err_init(&why);
+	m->pending = next_generation(m, &why);
+	if (m->pending == NULL) {
+		take_log_back(m);
+		refuse(m, &why);
+		return;
+	}
+	err_free(&why);
+	m->pending_deadline_us = m->now_us + READY_WITHIN_US;
+	log_info("config loaded", LOG_STR("file", m->pending->config->file),
+		LOG_INT("generation", m->pending->number),
+		LOG_INT("backends", m->pending->config->n_backends));
+}
+
+static void
+announce_listener(const struct generation *g, const struct generation *before)
+{
+	char text[ADDR_TEXT];
+
+	if (g->listener != before->listener)
+		log_info("load balancer listening",
+			LOG_STR("address", addr_text(&g->listener->bound, text)),
+			LOG_INT("port", addr_port(&g->listener->bound)));
+}
+
+/* The old listener closes with the old workers' own copies: they take nothing new. */
+static void
+commit(struct master *m)
+{
+	struct generation *before = m->current;
+
+	m->current = m->pending;
+	m->pending = NULL;
+	generation_present(m, m->current, before);
+	announce_listener(m->current, before);
+	children_retire(&m->children, before, m->now_us);
+	generation_stop_listening(before);
+	log_info("reload completed", LOG_INT("generation", m->current->number),
+		LOG_INT("workers", m->wanted));
+	generation_release(&before);
+	conclude(m, true);
+}
+
+static void
+give_up(struct master *m, const char *reason)
+{
+	uint32_t oldest = children_oldest(&m->children, m->current->number);
+	struct err why;
+
+	children_kill(&m->children, m->pending);
+	generation_release(&m->pending);
+	generation_restore(m->current, &m->shm, oldest);
+	take_log_back(m);
+	err_init(&why);
+	err_add(&why, "%s", reason);
+	refuse(m, &why);
+}
+
+static void
+look_at_pending(struct master *m)
+{
+	if (children_ready(&m->children, m->pending, ROLE_WORKER) >= m->wanted)
+		commit(m);
+	else if (backoff_is_hopeless(&m->pending->workers))
+		give_up(m, "the new workers keep dying before they are ready");
+	else if (m->now_us >= m->pending_deadline_us)
+		give_up(m, "the new workers did not become ready in time");
+}
+
+/* Former generations that still drain may hold the slots; their drain time bounds the wait. */
+static bool
+has_room(const struct master *m)
+{
+	return children_room(&m->children) > m->wanted;
+}
+
+void
+reload_progress(struct master *m)
+{
+	if (m->pending != NULL)
+		look_at_pending(m);
+	else if (m->reload_wanted && has_room(m))
+		begin(m);
+}

@@ -1,0 +1,349 @@
+/*
+ * The start and the end of an instance, in the master: everything that is taken
+ * once and given back once.  Order matters: the pidfile's lock comes before
+ * anything another instance might own (shared memory and socket of that name are
+ * then stale by definition) and goes last.
+ */
+#include "private.h"
+
+#include <bsd/libutil.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ballast/base/clock.h"
+#include "ballast/base/signals.h"
+#include "ballast/base/sock.h"
+#include "ballast/shm/metrics.h"
+#include "ballast/shm/rate.h"
+
+#include "daemon.h"
+
+enum {
+	SEGMENT_SOFT_MAX =
+		12 * 1024 * 1024, /* beyond it, no more slots than two generations need */
+	GENERATIONS_MAX = 8,
+	SPARE_SLOTS = 2,
+	ADMIN_BACKLOG = 128,
+	POLLER_SPARE = 128, /* descriptors of admin, signals, listeners */
+};
+#define SWEEP_US (UINT64_C(1800) * 1000000)
+
+void
+log_errors(enum log_level level, const char *msg, const struct err *err)
+{
+	for (const struct err_line *l = err->first; l != NULL; l = l->next)
+		log_at(level, msg, LOG_STR("error", l->text));
+}
+
+bool
+log_apply(const struct config *config, const struct identity *id, struct err *err)
+{
+	int rc = log_open(config->log_level, config->log_format, config->log_output);
+
+	if (rc < 0) {
+		err_add(err, "log.output: cannot open %s: %s", config->log_output, strerror(-rc));
+		return false;
+	}
+	identity_hand_over(id, log_fd(), config->log_output);
+	return true;
+}
+
+bool
+instance_of(struct instance *in, const struct config *config, bool drops, struct err *err)
+{
+	struct instance_place at = {
+		.pidfile = config->process.pidfile,
+		.config_file = config->file,
+		.runtime_dir = config->process.runtime_dir,
+		.shared_with_user = drops,
+	};
+	int rc = instance_name(in, &at);
+
+	if (rc < 0)
+		err_add(err, "pidfile: %s", strerror(-rc));
+	return rc == 0;
+}
+
+/* Children of another user must be able to enter: the socket has its own rights. */
+static mode_t
+runtime_dir_mode(const struct identity *id)
+{
+	return id->drop ? 0755 : 0700;
+}
+
+/*
+ * An explicit pidfile elsewhere can do without runtime_dir: its socket then lies beside the
+ * pidfile.
+ */
+static bool
+prepare_dir(const struct master *m, const struct config *config, struct err *err)
+{
+	struct err ignored;
+	bool made;
+
+	if (config->process.pidfile == NULL)
+		return runtime_dir_prepare(
+			config->process.runtime_dir, runtime_dir_mode(&m->identity), err);
+	err_init(&ignored);
+	made = runtime_dir_prepare(
+		config->process.runtime_dir, runtime_dir_mode(&m->identity), &ignored);
+	if (!made)
+		log_errors(LEVEL_DEBUG, "runtime_dir is not used", &ignored);
+	err_free(&ignored);
+	return true;
+}
+
+/*
+ * Two generations fit in any case, with one worker more than asked for (TTIN); as many as eight
+ * do when that costs little.
+ */
+static uint32_t
+slots_for(const struct config *config)
+{
+	uint32_t generation = config->process.workers + 1; /* with the checker */
+	uint32_t least = 2 * generation + SPARE_SLOTS + 1;
+	uint32_t most = GENERATIONS_MAX * generation + SPARE_SLOTS + 1;
+	size_t affordable = SEGMENT_SOFT_MAX / slot_block_bytes(config->process.max_backends);
+
+	if (affordable < least)
+		return least;
+	return affordable < most ? (uint32_t)affordable : most;
+}
+
+static bool
+open_segment(struct master *m, const struct config *config, struct err *err)
+{
+	struct shm_shape shape = {
+		.max_backends = config->process.max_backends,
+		.slots = slots_for(config),
+		.rate_rows = config->rate_limit.on ? config->rate_limit.max_clients : 0,
+	};
+	int rc = shm_create(&m->shm, m->instance.shm_name, &shape,
+		m->identity.drop ? m->identity.gid : (gid_t)-1);
+
+	if (rc < 0) {
+		err_add(err, "shared memory /dev/shm%s, %zu bytes: %s%s", m->instance.shm_name,
+			shm_bytes_needed(&shape), strerror(-rc),
+			rc == -ENOSPC ? "; make /dev/shm larger or max_backends smaller" : "");
+		return false;
+	}
+	m->slot = slot_claim(&m->shm, ROLE_MASTER, 0, 0);
+	atomic_store_explicit(&m->slot->pid, getpid(), memory_order_relaxed);
+	atomic_store_explicit(&m->slot->started_us, clock_wall_us(), memory_order_relaxed);
+	slot_set_state(m->slot, SLOT_READY);
+	return true;
+}
+
+static int
+open_local_at(struct master *m, const char *path)
+{
+	int rc;
+
+	if (path[0] == '\0' || addr_parse_unix(&m->local, path) != NULL)
+		return -ENAMETOOLONG;
+	m->local_fd = sock_listen(&m->local, ADMIN_BACKLOG, 0600);
+	if (m->local_fd < 0)
+		return m->local_fd;
+	rc = m->identity.drop && chown(path, m->identity.uid, (gid_t)-1) < 0 ? -errno : 0;
+	if (rc < 0)
+		fd_close(&m->local_fd);
+	return rc;
+}
+
+/* Ours by the pidfile's lock: a socket that is still there was left by a killed master. */
+static bool
+open_local(struct master *m, struct err *err)
+{
+	int rc = -ENOENT;
+
+	for (unsigned i = 0; i < INSTANCE_SOCKETS && rc < 0; i++)
+		rc = open_local_at(m, m->instance.sockets[i]);
+	if (rc < 0)
+		err_add(err, "cannot make the control socket %s: %s; name another runtime_dir",
+			m->instance.sockets[0][0] != '\0' ? m->instance.sockets[0]
+							  : "(path too long)",
+			strerror(-rc));
+	return rc == 0;
+}
+
+static bool
+open_children(struct master *m, const struct config *config, struct err *err)
+{
+	m->wanted = config->process.workers;
+	m->children = (struct children){
+		.poller = m->poller,
+		.shm = &m->shm,
+		.identity = &m->identity,
+		.admin = &m->local,
+		.ledger = m->slot,
+	};
+	if (children_init(&m->children) == 0)
+		return true;
+	err_add(err, "out of memory");
+	return false;
+}
+
+static void
+wake_on_signal(struct watch *w)
+{
+	(void)w; /* the loop reads them after the turn, when nothing is half done */
+}
+
+static bool
+open_loop(struct master *m, struct err *err)
+{
+	static const int heard[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN,
+		SIGTTOU, SIGCHLD, SIGWINCH };
+	int fd = signals_open(heard, sizeof(heard) / sizeof(heard[0]));
+
+	m->signals = (struct watch){ .wake = wake_on_signal, .fd = -1 };
+	m->poller = poller_create(POLLER_POLL, m->shm.n_slots + POLLER_SPARE);
+	if (fd >= 0 && m->poller != NULL && poller_add(m->poller, &m->signals, fd, POLLER_IN) == 0)
+		return true;
+	err_add(err, "cannot set up the event loop: %s", strerror(fd < 0 ? -fd : errno));
+	fd_close(&fd);
+	return false;
+}
+
+static void
+wake_on_tick(struct timer *t)
+{
+	(void)t; /* the loop looks at everything once per turn */
+}
+
+static void
+sweep(struct timer *t)
+{
+	struct master *m = (struct master *)((char *)t - offsetof(struct master, sweep));
+
+	rate_sweep(&m->shm, m->now_us);
+	timer_arm(&m->timeouts, &m->sweep, MASTER_SWEEP, m->now_us);
+}
+
+static void
+open_timers(struct master *m)
+{
+	timeouts_init(&m->timeouts);
+	timeouts_set(&m->timeouts, MASTER_TICK, TICK_US);
+	timeouts_set(&m->timeouts, MASTER_SWEEP, SWEEP_US);
+	m->tick.expired = wake_on_tick;
+	m->sweep.expired = sweep;
+	m->now_us = clock_now_us();
+	timer_arm(&m->timeouts, &m->sweep, MASTER_SWEEP, m->now_us);
+}
+
+static bool
+open_generation(struct master *m, struct config *config, struct err *err)
+{
+	struct generation_setup setup = {
+		.number = 1,
+		.oldest = 1,
+		.config = config,
+		.shm = &m->shm,
+		.identity = &m->identity,
+	};
+
+	m->last_number = 1;
+	m->current = generation_create(&setup, err);
+	return m->current != NULL;
+}
+
+static bool
+open_admin(struct master *m, struct err *err)
+{
+	int rc;
+
+	m->view = (struct admin_view){
+		.shm = &m->shm,
+		.config = m->current->config,
+		.rows = m->current->rows,
+		.started_wall_us = clock_wall_us(),
+		.reload_wall_us = clock_wall_us(),
+		.reload_ok = true,
+		.workers_wanted = m->wanted,
+		.worker_uid = m->identity.uid,
+	};
+	m->admin = admin_create(m->poller, &m->timeouts, &m->view);
+	rc = m->admin == NULL ? -errno : admin_serve(m->admin, m->local_fd, true);
+	if (rc < 0)
+		err_add(err, "cannot serve the control socket: %s", strerror(-rc));
+	return rc == 0;
+}
+
+/* Before the configuration changes hands, so that a failure leaves it with us to free. */
+static bool
+open_instance(struct master *m, const struct config *config, struct err *err)
+{
+	int rc = open_files_raise(config->process.max_open_files);
+
+	if (rc < 0)
+		log_warn("max_open_files cannot be reached", LOG_STR("error", strerror(-rc)));
+	if (!prepare_dir(m, config, err) ||
+		!instance_of(&m->instance, config, m->identity.drop, err))
+		return false;
+	m->pidfile = pidfile_lock(m->instance.pidfile, err);
+	return m->pidfile != NULL && open_segment(m, config, err) && open_loop(m, err) &&
+	       open_local(m, err) && open_children(m, config, err);
+}
+
+bool
+master_open(struct master *m, struct config *config, struct err *err)
+{
+	bool opened =
+		identity_resolve(&m->identity, config->process.user, config->process.group, err) &&
+		log_apply(config, &m->identity, err) && open_instance(m, config, err);
+
+	if (!opened) {
+		config_free(config);
+		return false;
+	}
+	open_timers(m);
+	return open_generation(m, config, err) && open_admin(m, err);
+}
+
+static void
+close_local(struct master *m)
+{
+	if (m->local_fd < 0)
+		return;
+	if (m->admin != NULL)
+		admin_unserve(m->admin, m->local_fd);
+	fd_close(&m->local_fd);
+	unlink(m->local.un.sun_path);
+}
+
+static void
+close_loop(struct master *m)
+{
+	int fd = m->signals.fd;
+
+	if (m->poller == NULL)
+		return;
+	if (fd >= 0)
+		poller_remove(m->poller, &m->signals);
+	fd_close(&fd);
+	poller_destroy(m->poller);
+}
+
+void
+master_close(struct master *m)
+{
+	close_local(m);
+	if (m->admin != NULL && m->current != NULL && m->current->admin != NULL)
+		admin_unserve(m->admin, m->current->admin->fd);
+	if (m->admin != NULL)
+		admin_destroy(m->admin);
+	generation_release(&m->pending);
+	generation_release(&m->current);
+	children_free(&m->children);
+	close_loop(m);
+	if (m->shm.base != NULL) {
+		shm_detach(&m->shm);
+		shm_remove(m->instance.shm_name);
+	}
+	if (m->pidfile != NULL)
+		pidfile_remove(m->pidfile);
+}

@@ -1,0 +1,9 @@
+/*
+ * What ps(1) shows: "ballast: worker 1 gen 3".
+ */
+#ifndef BALLAST_MASTER_TITLE_H
+#define BALLAST_MASTER_TITLE_H
+
+void title_set(const char *title);
+
+#endif

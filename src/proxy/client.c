@@ -1,0 +1,341 @@
+/*
+ * Connections of clients: accept, the idle state between exchanges, lingering
+ * close.  An idle client is one row of a slab, a timer and a watch: no buffer.
+ * What a client asks for is the exchange's business, not this file's.
+ */
+#include "private.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+enum {
+	ACCEPT_BATCH = 1, /* connections taken per turn: for the next one another worker may come first */
+	LINGER_BYTES_MAX = 256 * 1024, /* thrown away at most from a client that talks on */
+};
+
+void
+client_count(struct client *c, enum client_state state)
+{
+	_Atomic uint32_t *gauges = c->proxy->slot->clients;
+
+	if (c->counted == (uint8_t)state)
+		return;
+	gauge_add(&gauges[c->counted], -1);
+	gauge_add(&gauges[state], 1);
+	c->counted = (uint8_t)state;
+}
+
+static void
+listener_want(struct proxy *p, bool wanted)
+{
+	if (p->listener.fd >= 0)
+		poller_want(p->poller, &p->listener, wanted ? POLLER_IN : 0);
+}
+
+/* Out of descriptors or memory: nothing may spin; an idle connection makes room, and we look again soon. */
+static void
+accept_pause(struct proxy *p)
+{
+	metrics_count(p->shm, p->slot, COUNTER_ACCEPT_ERRORS, 1);
+	client_evict_idle(p);
+	listener_want(p, false);
+	timer_arm(p->timeouts, &p->accept_pause, LIMIT_ACCEPT_PAUSE, p->now_us);
+}
+
+void
+client_accept_again(struct proxy *p)
+{
+	if (!p->accept_full || p->retiring)
+		return;
+	p->accept_full = false;
+	listener_want(p, true);
+}
+
+static void
+client_identify(struct client *c, const struct addr *peer)
+{
+	const struct config *cfg = c->proxy->config;
+	struct ip network;
+
+	c->ip = ip_of_addr(peer);
+	c->port = addr_is_local_socket(peer) ? 0 : addr_port(peer);
+	c->ip_text_n = (uint8_t)ip_text(&c->ip, c->ip_text);
+	c->trusted = cidr_any_contains(cfg->trusted_proxies, cfg->n_trusted_proxies, &c->ip);
+	if (!cfg->rate_limit.on)
+		return;
+	c->exempt = cidr_any_contains(cfg->rate_limit.exempt, cfg->rate_limit.n_exempt, &c->ip);
+	network = ip_network(&c->ip, cfg->rate_limit.ipv6_prefix);
+	c->rate_hash = rate_hash(c->proxy->shm, &network);
+}
+
+static void
+client_open(struct proxy *p, struct client *c, int fd, const struct addr *peer)
+{
+	memset(c, 0, sizeof(*c));
+	c->proxy = p;
+	c->counted = CLIENT_IDLE;
+	c->watch = (struct watch){ .wake = client_wake, .fd = -1, .ready = POLLER_OUT };
+	c->timer.expired = client_expired;
+	if (poller_add(p->poller, &c->watch, fd, POLLER_IN) < 0) {
+		c->phase = PHASE_CLOSED;
+		slab_give(&p->clients, c);
+		fd_close(&fd);
+		return;
+	}
+	client_identify(c, peer);
+	gauge_add(&p->slot->clients[CLIENT_IDLE], 1);
+	counter_add(&p->slot->accepted, 1);
+	timer_arm(p->timeouts, &c->timer, LIMIT_REQUEST_HEADER, p->now_us);
+}
+
+/* A row for one more client; the one that has been idle for longest makes room at the end of the turn. */
+static bool
+client_room(struct proxy *p)
+{
+	if (p->clients.in_use < p->clients.capacity)
+		return true;
+	p->accept_full = true;
+	listener_want(p, false);
+	client_evict_idle(p);
+	return false;
+}
+
+static bool
+error_passes(int rc)
+{
+	return rc == -ECONNABORTED || rc == -EPROTO || rc == -EPERM;
+}
+
+void
+client_accept(struct watch *w)
+{
+	struct proxy *p = OWNER(w, struct proxy, listener);
+	struct addr peer;
+	int fd;
+
+	watch_clear(w, POLLER_IN);
+	for (int i = 0; i < ACCEPT_BATCH && client_room(p); i++) {
+		fd = sock_accept(w->fd, &peer);
+		if (fd == -EAGAIN)
+			return;
+		if (error_passes(fd))
+			continue;
+		if (fd < 0) {
+			accept_pause(p);
+			return;
+		}
+		client_open(p, slab_take(&p->clients), fd, &peer);
+	}
+}
+
+ssize_t
+client_fill(struct client *c)
+{
+	struct proxy *p = c->proxy;
+	size_t room;
+	ssize_t n;
+
+	if (c->in == NULL)
+		c->in = buffer_take(p);
+	room = c->in != NULL ? buffer_room(p, c->in) : 0;
+	if (room == 0)
+		return -ENOBUFS;
+	n = sock_recv(c->watch.fd, c->in->data + c->in->end, room);
+	if (n > 0) {
+		buffer_received(c->in, (size_t)n);
+		metrics_count(p->shm, p->slot, COUNTER_BYTES_IN, (uint64_t)n);
+	}
+	if (n <= 0 && c->in->start == c->in->end)
+		buffer_give(p, &c->in);
+	if (n == 0)
+		c->input_ended = true;
+	if (n <= 0)
+		watch_clear(&c->watch, POLLER_IN);
+	else if ((size_t)n < room)
+		watch_read_short(&c->watch);
+	return n;
+}
+
+/* Throws away what a client still sends after our last word, so that it can read that word (RFC 9112 9.6). */
+static void
+linger_read(struct client *c)
+{
+	struct buffer *sink = buffer_take(c->proxy);
+	ssize_t n = sink != NULL ? sock_recv(c->watch.fd, sink->data, c->proxy->buffer_bytes)
+				 : -ENOBUFS;
+
+	buffer_give(c->proxy, &sink);
+	if (n > 0)
+		c->lingered += (uint32_t)n;
+	if (n == -EAGAIN)
+		watch_clear(&c->watch, POLLER_IN);
+	else if (n <= 0 || c->lingered > LINGER_BYTES_MAX)
+		client_close(c);
+	else
+		poller_want(c->proxy->poller, &c->watch, POLLER_IN);
+}
+
+void
+client_linger(struct client *c)
+{
+	buffer_give(c->proxy, &c->in);
+	if (c->input_ended || shutdown(c->watch.fd, SHUT_WR) < 0) {
+		client_close(c);
+		return;
+	}
+	c->phase = PHASE_LINGER;
+	client_count(c, CLIENT_IDLE);
+	timer_arm(c->proxy->timeouts, &c->timer, LIMIT_LINGER, c->proxy->now_us);
+	poller_want(c->proxy->poller, &c->watch, POLLER_IN);
+}
+
+void
+client_close(struct client *c)
+{
+	struct proxy *p = c->proxy;
+	int fd = c->watch.fd;
+
+	if (c->phase == PHASE_CLOSED)
+		return;
+	c->phase = PHASE_CLOSED;
+	poller_remove(p->poller, &c->watch);
+	timer_disarm(&c->timer);
+	fd_close(&fd);
+	buffer_give(p, &c->in);
+	gauge_add(&p->slot->clients[c->counted], -1);
+	c->next_dead = p->dead_clients;
+	p->dead_clients = c;
+}
+
+/* The first octets of a request, or the end. */
+static void
+idle_wake(struct client *c)
+{
+	ssize_t n = buffer_is_empty(c->in) ? client_fill(c) : 1;
+
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0)
+		client_close(c);
+	else
+		exchange_begin(c);
+}
+
+/* In a tunnel a hang-up may only mean that both ends were passed on: reading and writing tell. */
+static void
+tunnel_or_run(struct client *c, struct exchange *x)
+{
+	if (c->watch.ready & POLLER_FAIL)
+		c->watch.ready |= POLLER_IN | POLLER_OUT;
+	exchange_run(x);
+}
+
+void
+client_wake(struct watch *w)
+{
+	struct client *c = OWNER(w, struct client, watch);
+	struct exchange *x = c->exchange;
+
+	if (c->phase == PHASE_LINGER)
+		linger_read(c);
+	else if (x == NULL && (w->ready & POLLER_FAIL))
+		client_close(c);
+	else if (x == NULL)
+		idle_wake(c);
+	else if ((w->ready & POLLER_FAIL) && !x->tunnel)
+		exchange_fail(x, FAIL_CLIENT_LEFT);
+	else
+		tunnel_or_run(c, x);
+}
+
+void
+client_rest(struct client *c)
+{
+	struct proxy *p = c->proxy;
+
+	c->served = true;
+	client_count(c, CLIENT_IDLE);
+	if (buffer_is_empty(c->in)) {
+		buffer_give(p, &c->in);
+		if (c->input_ended) {
+			client_close(c);
+			return;
+		}
+	} else {
+		c->watch.ready |=
+			POLLER_IN; /* the next request lies here already: its turn is the next one */
+	}
+	timer_arm(p->timeouts, &c->timer, LIMIT_KEEP_ALIVE, p->now_us);
+	poller_want(p->poller, &c->watch, POLLER_IN);
+}
+
+static const enum failure failure_of_limit[N_LIMITS] = {
+	[LIMIT_REQUEST_HEADER] = FAIL_REQUEST_TIMEOUT,
+	[LIMIT_REQUEST_BODY] = FAIL_REQUEST_TIMEOUT,
+	[LIMIT_CLIENT_WRITE] = FAIL_CLIENT_STALLED,
+	[LIMIT_TUNNEL] = FAIL_TUNNEL_IDLE,
+};
+
+void
+client_expired(struct timer *t)
+{
+	struct client *c = OWNER(t, struct client, timer);
+
+	if (c->exchange == NULL)
+		client_close(c);
+	else
+		exchange_fail(c->exchange, failure_of_limit[t->limit]);
+}
+
+/* The rings of the two idle limits are sorted by age. */
+static struct client *
+oldest_idle(struct proxy *p, enum limit limit)
+{
+	struct timer *head = &p->timeouts->queue[limit];
+
+	for (struct timer *t = head->next; t != head; t = t->next) {
+		struct client *c = OWNER(t, struct client, timer);
+
+		if (c->exchange == NULL)
+			return c;
+	}
+	return NULL;
+}
+
+bool
+client_evict_idle(struct proxy *p)
+{
+	struct client *c = oldest_idle(p, LIMIT_KEEP_ALIVE);
+
+	if (c == NULL)
+		c = oldest_idle(p, LIMIT_REQUEST_HEADER);
+	if (c == NULL)
+		c = oldest_idle(p, LIMIT_LINGER);
+	if (c == NULL)
+		return false;
+	client_close(c);
+	return true;
+}
+
+/* Only what has truly nothing to say: a request may already lie in the socket. */
+static void
+drain_ring(struct proxy *p, enum limit limit)
+{
+	struct timer *head = &p->timeouts->queue[limit];
+	struct timer *next;
+
+	for (struct timer *t = head->next; t != head; t = next) {
+		struct client *c = OWNER(t, struct client, timer);
+
+		next = t->next;
+		if (c->exchange == NULL && buffer_is_empty(c->in) && sock_is_quiet(c->watch.fd))
+			client_close(c);
+	}
+}
+
+void
+client_drain_idle(struct proxy *p)
+{
+	drain_ring(p, LIMIT_KEEP_ALIVE);
+	drain_ring(p, LIMIT_REQUEST_HEADER);
+}

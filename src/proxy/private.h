@@ -1,0 +1,325 @@
+/*
+ * What the files of the proxy share: the structures of a client, an upstream, a
+ * body on its way and an exchange, and the few calls between the files.
+ *
+ *	client.c    connections of clients        upstream.c  connections to backends, the idle pool
+ *	buffer.c    fixed buffers                 flow.c      one direction of a body
+ *	exchange.c  the table of steps            request.c, forward.c, relay.c, finish.c  the steps
+ *	failure.c   why it ended                  account.c   counters and the access-log line
+ *	proxy.c     memory, draining
+ */
+#ifndef BALLAST_PROXY_PRIVATE_H
+#define BALLAST_PROXY_PRIVATE_H
+
+#include <stddef.h>
+
+#include "ballast/base/clock.h"
+#include "ballast/base/slab.h"
+#include "ballast/base/sock.h"
+#include "ballast/http/chunk.h"
+#include "ballast/http/head.h"
+#include "ballast/http/reply.h"
+#include "ballast/proxy/proxy.h"
+#include "ballast/shm/metrics.h"
+#include "ballast/shm/rate.h"
+
+/* The structure around a watch or a timer. */
+#define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+enum limit {
+	LIMIT_REQUEST_HEADER,
+	LIMIT_REQUEST_BODY,
+	LIMIT_CLIENT_WRITE,
+	LIMIT_KEEP_ALIVE,
+	LIMIT_LINGER,
+	LIMIT_CONNECT,
+	LIMIT_RESPONSE_HEADER,
+	LIMIT_RESPONSE_BODY,
+	LIMIT_UPSTREAM_IDLE,
+	LIMIT_TUNNEL,
+	LIMIT_ACCEPT_PAUSE,
+	N_LIMITS,
+	NO_LIMIT = N_LIMITS,
+};
+_Static_assert((int)N_LIMITS <= (int)PROXY_LIMITS, "the worker's own limits come after these");
+
+enum failure {
+#define FAILURE(id, status, flag, error, lives) FAIL_##id,
+#include "failures.def"
+#undef FAILURE
+	N_FAILURES
+};
+
+struct failure_row {
+	int status;
+	const char *flag;
+	enum backend_error error;
+	bool client_lives;
+};
+const struct failure_row *failure_row(enum failure);
+
+/*
+ * A fixed buffer.  start <= sent <= ready <= end.  [start, end) is what was received and not
+ * yet given up; [sent, ready) is what has been judged and may be sent on.
+ * start stays behind sent only while a request is kept for being sent again.
+ */
+struct buffer {
+	uint32_t start, sent, ready, end;
+	char data[];
+};
+
+/* A body on its way through one buffer. */
+enum flow_state { FLOW_MORE, FLOW_END, FLOW_BAD };
+enum flow_coding { FLOW_AS_IS, FLOW_CHUNK, FLOW_DECHUNK };
+
+struct flow {
+	uint64_t left;  /* BODY_LENGTH: octets not yet seen */
+	uint64_t bytes; /* octets of body seen */
+	struct chunk chunk;
+	uint8_t kind;   /* enum body_kind of what arrives */
+	uint8_t coding; /* enum flow_coding */
+	uint8_t state;  /* enum flow_state */
+	bool in_trailers;
+	uint32_t scanned;    /* of a trailer section that is not whole yet */
+	struct buffer *rest; /* of a head the socket has not taken yet; goes first */
+};
+
+enum client_phase { PHASE_OPEN, PHASE_LINGER, PHASE_CLOSED };
+
+struct client {
+	struct watch watch;
+	struct timer timer;
+	struct proxy *proxy;
+	struct exchange *exchange; /* NULL: idle */
+	struct buffer *in;         /* NULL: nothing unread */
+	struct client *next_dead;
+	struct ip ip;
+	uint64_t rate_hash; /* of ip */
+	char ip_text[IP_TEXT];
+	uint8_t ip_text_n;
+	uint32_t lingered; /* octets thrown away */
+	uint16_t port;
+	uint8_t phase;
+	uint8_t counted; /* enum client_state it is counted under */
+	bool trusted;    /* its address is one of trusted_proxies */
+	bool exempt;     /* from the rate limit */
+	bool input_ended;
+	bool served; /* at least one exchange is over */
+};
+
+struct upstream {
+	struct watch watch;
+	struct timer timer;
+	struct proxy *proxy;
+	struct exchange *exchange; /* NULL: idle in the pool */
+	struct upstream *newer,
+		*older; /* neighbours in its target's pool; newer also links the dead */
+	struct buffer *in;
+	uint16_t target;
+	uint8_t address;  /* which of the target's addresses */
+	uint8_t failures; /* addresses that failed before this one, in this attempt */
+	bool connecting;
+	bool reused;
+	bool closed;
+};
+
+/* A backend as this worker sees it. */
+struct target {
+	const struct addr *addrs;
+	uint16_t n_addrs;
+	uint16_t good; /* the address that answered last */
+	uint16_t row;  /* in shared memory; BACKEND_NONE for the master's socket */
+	const char *url;
+	struct upstream *newest; /* pool of idle connections */
+};
+
+/* What the access log wants to know of a request whose head may be gone by then. */
+enum { NOTE_URI = 1024, NOTE_TEXT = 256 };
+struct note_text {
+	uint16_t n;
+	char text[NOTE_TEXT];
+};
+struct note {
+	uint16_t uri_n;
+	char uri[NOTE_URI];
+	struct note_text method, host, user_agent, referer, request_id;
+};
+
+enum at { AT_HEAD, AT_ADMIT, AT_PICK, AT_CONNECT, AT_SEND, AT_RELAY, AT_FINISH, N_AT };
+enum verdict { NEXT, WAIT, RETRY, FAIL, DONE };
+
+struct exchange {
+	struct proxy *proxy;
+	struct client *client;
+	struct upstream *upstream;
+	struct note *note; /* NULL: no access log */
+	struct flow up, down;
+	/* the request */
+	uint32_t head_bytes; /* its head, at client->in->start while `kept` */
+	uint32_t scanned;    /* of the head being waited for, request's or response's */
+	uint8_t at;
+	uint8_t method; /* enum method */
+	uint8_t minor;
+	uint8_t failure;      /* enum failure: why it ends */
+	uint8_t last_failure; /* of the last attempt at a backend */
+	uint8_t interims;
+	bool skipped;  /* an empty line in front of it */
+	bool kept;     /* the request still lies whole at client->in->start: it can be sent again */
+	bool internal; /* the metrics path: not counted, not limited */
+	bool trusted;
+	bool keep_alive;     /* the client's connection is to persist */
+	bool client_closes;  /* the client itself asked for the end */
+	bool upgrade;        /* asked for */
+	bool tunnel;         /* agreed on */
+	bool head_sent;      /* the backend may have seen something of the request */
+	bool request_broken; /* the backend takes no more of it */
+	bool response_begun; /* octets of the backend's final response may have gone to the client */
+	bool reply_made;     /* our own answer lies in down.rest */
+	bool waits_continue; /* 100-continue was asked for: the client's silence is no fault yet */
+	bool upstream_ended;
+	bool upstream_spoke; /* a response octet came */
+	bool upstream_lives; /* may return to the pool */
+	bool fresh_only;     /* a pooled connection was stale: not another one */
+	bool progress_up, progress_down;
+	bool leased;
+	bool up_shut, down_shut; /* tunnel: the end was passed on */
+	uint16_t target;
+	uint16_t attempts;
+	struct tried tried;
+	/* facts */
+	int status;
+	struct ip ip; /* the client's, maybe as told by a trusted proxy */
+	struct rate_answer rate;
+	uint64_t bytes_in, bytes_out;
+	uint64_t t_start, t_picked, t_connected, t_first_byte; /* 0: not reached */
+	char request_id[32];
+};
+
+struct proxy {
+	const struct config *config;
+	struct shm *shm;
+	struct slot *slot;
+	struct balance *balance;
+	struct poller *poller;
+	struct timeouts *timeouts;
+	uint64_t now_us;
+	uint64_t wall_offset_us, wall_checked_us;
+	struct watch listener;
+	struct timer accept_pause;
+	bool retiring, draining;
+	bool accept_full; /* not accepting for want of room */
+	struct slab clients, upstreams, exchanges, buffers, notes;
+	_Atomic uint32_t *upstream_gauges[N_UPSTREAM_STATES]; /* of the slot, by backend row */
+	uint32_t buffer_bytes;                                /* of data[] */
+	struct client *dead_clients;
+	struct upstream *dead_upstreams;
+	struct target *targets; /* n_targets backends, then the master's socket */
+	uint16_t n_targets;
+	bool metrics_public;
+	struct rate_limit rate_limit;
+	uint64_t random[2];
+	/* scratch, valid within one step */
+	struct head *head;
+	const struct exchange *head_of; /* whose request head is in `head`, NULL: nobody's */
+	bool head_spoiled;              /* it was used for trailers since */
+	struct slices *slices;
+	/* the access log of this turn */
+	int log_fd;
+	char *log;
+	size_t log_n;
+};
+
+enum { LOG_BATCH = 1 << 18, LOG_LINE_MAX = 1 << 14 };
+
+/* buffer.c */
+struct buffer *buffer_take(struct proxy *);
+void buffer_give(struct proxy *, struct buffer **);
+/* Room for more at the end, after moving what is held to the front if need be; leaves BUFFER_TAIL free. */
+size_t buffer_room(const struct proxy *, struct buffer *);
+void buffer_received(struct buffer *, size_t n);
+static inline bool
+buffer_is_empty(const struct buffer *b)
+{
+	return b == NULL || b->start == b->end;
+}
+enum { BUFFER_FRONT = 16, BUFFER_TAIL = 16 };
+
+/* flow.c */
+void flow_begin(struct flow *, const struct framing *, enum flow_coding);
+/* Judges what has arrived behind ready.  The state, also kept in the flow. */
+enum flow_state flow_judge(struct flow *, struct proxy *, struct buffer *);
+/* The sender closed: FLOW_END when that is how this body ends, else FLOW_BAD (cut short). */
+enum flow_state flow_input_ended(struct flow *, struct buffer *);
+/*
+ * Sends rest and then [sent, ready).  `keep`: start stays.  1 when all is sent, 0 when the socket is full, or -errno.
+ * *progress is set when octets moved, which are added to *bytes.
+ */
+int flow_send(struct flow *, struct proxy *, struct buffer *, struct watch *, uint64_t *bytes);
+/* Sends slices and the buffer's [sent, ready) in one call; what is not taken of the head goes to flow->rest. 0 or -errno (nothing was taken). */
+int flow_send_head(struct flow *, struct proxy *, struct buffer *, struct watch *, uint64_t *bytes);
+
+/* client.c */
+void client_accept(struct watch *listener);
+void client_wake(struct watch *);
+/* Reads into client->in.  > 0 octets, 0 at the end, -EAGAIN, -ENOBUFS (buffer full) or another -errno. */
+ssize_t client_fill(struct client *);
+void client_count(struct client *, enum client_state);
+/* After an exchange: to the next request, or idle. */
+void client_rest(struct client *);
+/* Ends it so that the client can still read what was sent. */
+void client_linger(struct client *);
+void client_close(struct client *);
+void client_expired(struct timer *);
+void client_accept_again(struct proxy *);
+void client_drain_idle(struct proxy *);
+/* Makes room: ends the connection that has been idle for longest.  False when none is idle. */
+bool client_evict_idle(struct proxy *);
+
+/* upstream.c */
+/* An idle connection of the target, or NULL. */
+struct upstream *upstream_take_idle(struct exchange *);
+/* A new connection, maybe still connecting.  NULL with *failure. */
+struct upstream *upstream_open(struct exchange *, enum failure *failure);
+/* When the connect's outcome is known.  NEXT, WAIT (another address is being tried), or FAIL with *failure. */
+enum verdict upstream_connected(struct exchange *, enum failure *failure);
+/* The same when LIMIT_CONNECT is over: the next address, if there is one. */
+enum verdict upstream_connect_timed_out(struct exchange *, enum failure *failure);
+ssize_t upstream_fill(struct upstream *);
+void upstream_give_back(struct upstream *); /* to the pool */
+void upstream_close(struct upstream *);
+
+/* exchange.c */
+void exchange_begin(struct client *);
+void exchange_run(struct exchange *);
+void exchange_fail(struct exchange *, enum failure); /* from a timer: ends it with this reason */
+void exchange_upstream_expired(struct exchange *, enum limit);
+enum verdict fail(struct exchange *, enum failure);
+/* Fails for what the backend did, which is counted against it. */
+enum verdict fail_upstream(struct exchange *, enum failure);
+/* Fails as a bad request with a status of its own. */
+enum verdict refuse_with(struct exchange *, int status);
+/* Waits under a limit.  A limit that already runs goes on unless there was progress. */
+void limit_wait(struct proxy *, struct timer *, enum limit, bool progress);
+
+/* the steps */
+enum verdict read_head(struct exchange *);
+enum verdict admit(struct exchange *);
+enum verdict pick(struct exchange *);
+enum verdict connect_upstream(struct exchange *);
+enum verdict send_request(struct exchange *);
+enum verdict relay(struct exchange *);
+enum verdict finish(struct exchange *);
+/* The request's parsed head: in proxy->head, parsed again when another exchange used it since. */
+const struct head *exchange_head(struct exchange *);
+/* May the request go to another backend (or a fresh connection)?  RETRY, or FAIL with the reason. */
+enum verdict retry_or_fail(struct exchange *, enum failure);
+void lease_return(struct exchange *);
+
+/* account.c */
+void request_id_make(struct proxy *, char out[32]);
+void account_note(struct exchange *, const struct head *);
+void account_exchange(struct exchange *);
+void account_flush(struct proxy *);
+uint64_t proxy_wall_us(struct proxy *);
+
+#endif

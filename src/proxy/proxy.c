@@ -1,0 +1,268 @@
+/*
+ * The proxy's memory and its beginning and end.  All of it is reserved here,
+ * before the worker says that it is ready; slabs touch only what is used.
+ */
+#include "private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum { SPARE_DESCRIPTORS = 64, POOL_SPARE = 256 };
+
+uint32_t
+proxy_descriptors(const struct config *cfg)
+{
+	return 2 * cfg->limits.connections + POOL_SPARE + SPARE_DESCRIPTORS;
+}
+
+uint64_t *
+proxy_now(struct proxy *p)
+{
+	return &p->now_us;
+}
+
+/* One reading of the wall clock per second; in between it moves with the monotonic one. */
+uint64_t
+proxy_wall_us(struct proxy *p)
+{
+	if (p->wall_offset_us == 0 || p->now_us - p->wall_checked_us > 1000000) {
+		p->wall_checked_us = p->now_us;
+		p->wall_offset_us = clock_wall_us() - p->now_us;
+	}
+	return p->wall_offset_us + p->now_us;
+}
+
+static void
+set_limits(struct proxy *p)
+{
+	const struct config_timeouts *t = &p->config->timeouts;
+	const uint64_t us[N_LIMITS] = {
+		[LIMIT_REQUEST_HEADER] = t->request_header_us,
+		[LIMIT_REQUEST_BODY] = t->request_body_us,
+		[LIMIT_CLIENT_WRITE] = t->client_write_us,
+		[LIMIT_KEEP_ALIVE] = t->keep_alive_us,
+		[LIMIT_LINGER] = 2000000,
+		[LIMIT_CONNECT] = t->connect_us,
+		[LIMIT_RESPONSE_HEADER] = t->response_header_us,
+		[LIMIT_RESPONSE_BODY] = t->response_body_us,
+		[LIMIT_UPSTREAM_IDLE] = t->keep_alive_us,
+		[LIMIT_TUNNEL] = t->tunnel_us,
+		[LIMIT_ACCEPT_PAUSE] = 100000,
+	};
+
+	for (unsigned i = 0; i < N_LIMITS; i++)
+		timeouts_set(p->timeouts, i, us[i]);
+}
+
+static int
+reserve(struct proxy *p)
+{
+	uint32_t n = p->config->limits.connections;
+	uint32_t head = (p->config->limits.header_bytes + 4095u) & ~4095u;
+	int rc;
+
+	p->buffer_bytes = head + SLICES_SCRATCH + BUFFER_FRONT + BUFFER_TAIL;
+	rc = slab_init(&p->clients, n, sizeof(struct client));
+	if (rc == 0)
+		rc = slab_init(&p->exchanges, n, sizeof(struct exchange));
+	if (rc == 0)
+		rc = slab_init(&p->upstreams, n + POOL_SPARE, sizeof(struct upstream));
+	if (rc == 0)
+		rc = slab_init(
+			&p->buffers, 4 * n + POOL_SPARE, sizeof(struct buffer) + p->buffer_bytes);
+	if (rc == 0)
+		rc = slab_init(&p->notes, n, sizeof(struct note));
+	return rc;
+}
+
+static bool
+make_targets(struct proxy *p, const struct addr *admin)
+{
+	const struct config *cfg = p->config;
+
+	p->n_targets = (uint16_t)cfg->n_backends;
+	p->targets = calloc((size_t)p->n_targets + 1, sizeof(*p->targets));
+	if (p->targets == NULL)
+		return false;
+	for (unsigned i = 0; i < cfg->n_backends; i++)
+		p->targets[i] = (struct target){
+			.addrs = cfg->backends[i].addrs,
+			.n_addrs = (uint16_t)cfg->backends[i].n_addrs,
+			.row = p->balance->candidates[i].row,
+			.url = cfg->backends[i].url,
+		};
+	p->targets[p->n_targets] = (struct target){
+		.addrs = admin,
+		.n_addrs = admin != NULL ? 1 : 0,
+		.row = BACKEND_NONE,
+		.url = "none",
+	};
+	p->metrics_public = admin != NULL && cfg->metrics_public;
+	return true;
+}
+
+static bool
+make_scratch(struct proxy *p)
+{
+	p->head = malloc(sizeof(*p->head));
+	p->slices = malloc(sizeof(*p->slices));
+	p->log = malloc(LOG_BATCH);
+	return p->head != NULL && p->slices != NULL && p->log != NULL;
+}
+
+static void
+accept_pause_over(struct timer *t)
+{
+	struct proxy *p = OWNER(t, struct proxy, accept_pause);
+
+	p->accept_full = true;
+	client_accept_again(p);
+}
+
+static int
+begin(struct proxy *p, const struct proxy_setup *s)
+{
+	const struct config_rate_limit *r = &p->config->rate_limit;
+
+	p->upstream_gauges[UPSTREAM_IDLE] = slot_upstreams(p->shm, p->slot, UPSTREAM_IDLE);
+	p->upstream_gauges[UPSTREAM_ACTIVE] = slot_upstreams(p->shm, p->slot, UPSTREAM_ACTIVE);
+	if (r->on)
+		rate_limit_set(&p->rate_limit, r->requests_per_second, r->burst);
+	if (getrandom(p->random, sizeof(p->random), 0) != (ssize_t)sizeof(p->random))
+		return -EIO;
+	p->now_us = clock_now_us();
+	p->accept_pause.expired = accept_pause_over;
+	p->listener = (struct watch){ .wake = client_accept, .fd = -1, .shared = true };
+	return poller_add(p->poller, &p->listener, s->listener, POLLER_IN);
+}
+
+struct proxy *
+proxy_create(const struct proxy_setup *s)
+{
+	struct proxy *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (p == NULL)
+		return NULL;
+	p->config = s->config;
+	p->shm = s->shm;
+	p->slot = s->slot;
+	p->balance = s->balance;
+	p->poller = s->poller;
+	p->timeouts = s->timeouts;
+	p->log_fd = s->access_log;
+	p->listener.fd = -1;
+	set_limits(p);
+	rc = make_targets(p, s->admin) && make_scratch(p) ? reserve(p) : -ENOMEM;
+	if (rc == 0)
+		rc = begin(p, s);
+	if (rc < 0) {
+		proxy_destroy(p);
+		errno = -rc;
+		return NULL;
+	}
+	return p;
+}
+
+void
+proxy_destroy(struct proxy *p)
+{
+	account_flush(p);
+	proxy_retire(p);
+	slab_free_all(&p->clients);
+	slab_free_all(&p->exchanges);
+	slab_free_all(&p->upstreams);
+	slab_free_all(&p->buffers);
+	slab_free_all(&p->notes);
+	free(p->targets);
+	free(p->head);
+	free(p->slices);
+	free(p->log);
+	free(p);
+}
+
+static void
+bury_clients(struct proxy *p)
+{
+	struct client *c;
+
+	while ((c = p->dead_clients) != NULL) {
+		p->dead_clients = c->next_dead;
+		slab_give(&p->clients, c);
+	}
+}
+
+static void
+bury_upstreams(struct proxy *p)
+{
+	struct upstream *u;
+
+	while ((u = p->dead_upstreams) != NULL) {
+		p->dead_upstreams = u->newer;
+		slab_give(&p->upstreams, u);
+	}
+}
+
+void
+proxy_turn_over(struct proxy *p)
+{
+	bury_clients(p);
+	bury_upstreams(p);
+	if (p->log_n > 0)
+		account_flush(p);
+	client_accept_again(p);
+}
+
+void
+proxy_set_access_log(struct proxy *p, int fd)
+{
+	account_flush(p);
+	p->log_fd = fd;
+}
+
+void
+proxy_retire(struct proxy *p)
+{
+	int fd = p->listener.fd;
+
+	p->retiring = true;
+	if (fd >= 0) {
+		poller_remove(p->poller, &p->listener);
+		fd_close(&fd); /* our copy: while one is open the kernel queues connections */
+	}
+	timer_disarm(&p->accept_pause);
+}
+
+void
+proxy_drain(struct proxy *p)
+{
+	proxy_retire(p);
+	client_drain_idle(p);
+}
+
+bool
+proxy_is_empty(const struct proxy *p)
+{
+	return p->clients.in_use == 0;
+}
+
+unsigned
+proxy_cut(struct proxy *p)
+{
+	unsigned cut = 0;
+
+	for (uint32_t i = 0; i < p->clients.n_used_ever; i++) {
+		struct client *c = (struct client *)(p->clients.base + i * p->clients.object_bytes);
+
+		if (c->phase == PHASE_CLOSED)
+			continue;
+		cut += c->exchange != NULL;
+		if (c->exchange != NULL)
+			exchange_fail(c->exchange, FAIL_DRAIN_CUT);
+		else
+			client_close(c);
+	}
+	proxy_turn_over(p);
+	return cut;
+}

@@ -1,0 +1,166 @@
+/*
+ * Backends' rows.  The master gives a URL its row at load and keeps it there
+ * as long as any generation uses it; the checker writes verdicts; workers lay
+ * blame.  Invariant: rows are used from 0 on, and one that was used is never
+ * empty again, it is only taken over.  Resolves nothing, probes nothing.
+ */
+#include "ballast/shm/backend.h"
+
+#include <string.h>
+
+#include "ballast/base/clock.h"
+#include "ballast/shm/metrics.h"
+
+static uint32_t
+get(const _Atomic uint32_t *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static void
+set(_Atomic uint32_t *word, uint32_t value)
+{
+	atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static bool
+is_used(const struct backend *b)
+{
+	return b->url[0] != '\0';
+}
+
+static unsigned
+row_of(const struct shm *s, const struct backend *b)
+{
+	return (unsigned)(b - s->backends);
+}
+
+static struct backend *
+find(const struct shm *s, const char *url)
+{
+	for (unsigned row = 0; row < s->max_backends && is_used(&s->backends[row]); row++)
+		if (strncmp(s->backends[row].url, url, BACKEND_URL_MAX) == 0)
+			return &s->backends[row];
+	return NULL;
+}
+
+static struct backend *
+find_unused(const struct shm *s)
+{
+	for (unsigned row = 0; row < s->max_backends; row++)
+		if (!is_used(&s->backends[row]))
+			return &s->backends[row];
+	return NULL;
+}
+
+static struct backend *
+find_abandoned(const struct shm *s, uint32_t oldest_generation)
+{
+	struct backend *best = NULL;
+
+	for (unsigned row = 0; row < s->max_backends; row++) {
+		struct backend *b = &s->backends[row];
+
+		if (get(&b->configured) || get(&b->last_generation) >= oldest_generation)
+			continue;
+		if (best == NULL || get(&b->last_generation) < get(&best->last_generation))
+			best = b;
+	}
+	return best;
+}
+
+static void
+move_in(struct shm *s, struct backend *b, const char *url)
+{
+	if (is_used(b))
+		metrics_forget_backend(s, row_of(s, b));
+	memset(b->url, 0, sizeof(b->url));
+	memcpy(b->url, url, strlen(url));
+	set(&b->last_generation, 0);
+	set(&b->prior_generation, 0);
+	set(&b->last_status, 0);
+	atomic_store_explicit(&b->last_probe_us, 0, memory_order_relaxed);
+	atomic_store_explicit(&b->failures, 0, memory_order_relaxed);
+}
+
+/* Also one that comes back: nobody probed it meanwhile, so its old verdict says nothing. */
+static void
+begin_up(struct backend *b)
+{
+	set(&b->successes, 0);
+	set(&b->fails, 0);
+	atomic_store_explicit(&b->since_us, clock_wall_us(), memory_order_relaxed);
+	atomic_store_explicit(&b->up, 1, memory_order_release);
+}
+
+static void
+name(struct backend *b, uint32_t generation)
+{
+	uint32_t last = get(&b->last_generation);
+
+	if (generation > last)
+		set(&b->prior_generation, last);
+	set(&b->last_generation, generation);
+	set(&b->configured, 1);
+}
+
+int
+backend_assign(struct shm *s, const char *url, uint32_t generation, uint32_t oldest_generation)
+{
+	struct backend *b;
+
+	if (url[0] == '\0' || strlen(url) >= BACKEND_URL_MAX)
+		return -1;
+	b = find(s, url);
+	if (b == NULL) {
+		b = find_unused(s);
+		if (b == NULL)
+			b = find_abandoned(s, oldest_generation);
+		if (b == NULL)
+			return -1;
+		move_in(s, b, url);
+	}
+	if (!get(&b->configured))
+		begin_up(b);
+	name(b, generation);
+	return (int)row_of(s, b);
+}
+
+void
+backend_retire_others(struct shm *s, uint32_t generation)
+{
+	for (unsigned row = 0; row < s->max_backends; row++) {
+		struct backend *b = &s->backends[row];
+
+		if (get(&b->last_generation) > generation)
+			set(&b->last_generation, get(&b->prior_generation));
+		if (get(&b->last_generation) != generation)
+			set(&b->configured, 0);
+	}
+}
+
+/* The time first: whoever sees the verdict sees since when. */
+void
+backend_set_up(struct shm *s, unsigned row, bool up, uint64_t wall_us)
+{
+	struct backend *b = &s->backends[row];
+
+	if (get(&b->up) == up)
+		return;
+	atomic_store_explicit(&b->since_us, wall_us, memory_order_relaxed);
+	atomic_store_explicit(&b->up, up, memory_order_release);
+}
+
+/* The evidence last: a checker that sees it moved finds whom to suspect. */
+void
+backend_blame(struct shm *s, unsigned row)
+{
+	atomic_fetch_add_explicit(&s->backends[row].failures, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->shared->evidence, 1, memory_order_release);
+}
+
+uint64_t
+backend_failures(const struct shm *s, unsigned row)
+{
+	return atomic_load_explicit(&s->backends[row].failures, memory_order_relaxed);
+}

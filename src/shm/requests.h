@@ -1,0 +1,20 @@
+/*
+ * The table of requests in a slot block: how often each (backend, method,
+ * status) was answered.  Private to metrics.c and metrics_sum.c,
+ * which have the interface.
+ */
+#ifndef BALLAST_SHM_REQUESTS_H
+#define BALLAST_SHM_REQUESTS_H
+
+#include "ballast/shm/metrics.h"
+
+/* The slot's own process: adds one; status is below 1000. */
+void requests_count(
+	const struct shm *, const struct slot *, unsigned row, enum method, unsigned status);
+/* Master: a backend's requests in that slot are no more. */
+void requests_forget(const struct shm *, const struct slot *, unsigned row);
+/* Any process: every row that counted something; one key may come from several slots. */
+typedef void request_visitor(const struct request_sum *, void *arg);
+void requests_each(const struct shm *, const struct slot *, request_visitor *, void *arg);
+
+#endif

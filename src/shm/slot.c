@@ -1,0 +1,198 @@
+/*
+ * Slots: the ledgers of processes, and sums over them.  The master claims a
+ * slot before the fork and folds it after the reap; in between only the slot's
+ * own process writes.  Invariant: the gauges of a FREE slot are nothing, so sums
+ * pass it over by its state alone.  Counters are metrics.c's and survive a fold.
+ */
+#include "ballast/shm/slot.h"
+
+#include <assert.h>
+
+#include "block.h"
+
+struct slot *
+slot_at(const struct shm *s, unsigned index)
+{
+	void *block = s->slots + index * s->slot_bytes;
+
+	assert(index < s->n_slots);
+	return block;
+}
+
+unsigned
+slot_index(const struct shm *s, const struct slot *slot)
+{
+	return (unsigned)((size_t)((const char *)slot - s->slots) / s->slot_bytes);
+}
+
+_Atomic uint32_t *
+slot_active(const struct shm *s, const struct slot *slot)
+{
+	return block_part(s, slot, gauges_at(s->max_backends, 0));
+}
+
+_Atomic uint32_t *
+slot_upstreams(const struct shm *s, const struct slot *slot, enum upstream_state state)
+{
+	return block_part(s, slot, gauges_at(s->max_backends, 1 + (size_t)state));
+}
+
+static uint32_t
+get(const _Atomic uint32_t *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static void
+set(_Atomic uint32_t *word, uint32_t value)
+{
+	atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static bool
+is_free(const struct slot *slot)
+{
+	return atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_FREE;
+}
+
+void
+slot_set_state(struct slot *slot, enum slot_state state)
+{
+	atomic_store_explicit(&slot->state, state, memory_order_release);
+}
+
+const char *
+slot_state_name(enum slot_state state)
+{
+	switch (state) {
+	case SLOT_FREE:
+		return "free";
+	case SLOT_STARTING:
+		return "starting";
+	case SLOT_READY:
+		return "ready";
+	case SLOT_DRAINING:
+		return "draining";
+	}
+	return "unknown";
+}
+
+static uint64_t
+folded(const struct slot *slot)
+{
+	return atomic_load_explicit(&slot->folded, memory_order_relaxed);
+}
+
+/* The one folded longest ago; one that never was comes first, being 0. */
+static struct slot *
+longest_free(const struct shm *s)
+{
+	struct slot *best = NULL;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		struct slot *slot = slot_at(s, i);
+
+		if (is_free(slot) && (best == NULL || folded(slot) < folded(best)))
+			best = slot;
+	}
+	return best;
+}
+
+struct slot *
+slot_claim(struct shm *s, enum slot_role role, uint32_t generation, uint32_t number)
+{
+	struct slot *slot = longest_free(s);
+
+	if (slot == NULL)
+		return NULL;
+	set(&slot->role, role);
+	set(&slot->generation, generation);
+	set(&slot->number, number);
+	slot_set_state(slot, SLOT_STARTING);
+	return slot;
+}
+
+static uint64_t
+folds(const struct shm *s)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		uint64_t n = folded(slot_at(s, i));
+
+		if (n > most)
+			most = n;
+	}
+	return most;
+}
+
+/* One writer, now us; a reader of a word in the middle of this sees the old value or 0. */
+static void
+clear_gauges(const struct shm *s, struct slot *slot)
+{
+	_Atomic uint32_t *gauge = slot_active(s, slot); /* and the upstreams' after them */
+	size_t n = (1 + N_UPSTREAM_STATES) * gauges_bytes(s->max_backends) / sizeof(*gauge);
+
+	for (size_t i = 0; i < n; i++)
+		set(&gauge[i], 0);
+	for (int state = 0; state < N_CLIENT_STATES; state++)
+		set(&slot->clients[state], 0);
+	set(&slot->lag_us, 0);
+	atomic_store_explicit(&slot->beat_us, 0, memory_order_relaxed);
+}
+
+/* FREE first: the sums are right from that store on, however long the rest takes. */
+void
+slot_fold(struct shm *s, struct slot *slot)
+{
+	slot_set_state(slot, SLOT_FREE);
+	set(&slot->role, ROLE_NONE);
+	atomic_store_explicit(&slot->pid, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->started_us, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->folded, folds(s) + 1, memory_order_relaxed);
+	clear_gauges(s, slot);
+}
+
+uint32_t
+slots_active(const struct shm *s, unsigned row)
+{
+	uint32_t sum = 0;
+
+	assert(row < s->max_backends);
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (!is_free(slot))
+			sum += get(&slot_active(s, slot)[row]);
+	}
+	return sum;
+}
+
+uint32_t
+slots_upstreams(const struct shm *s, unsigned row, enum upstream_state state)
+{
+	uint32_t sum = 0;
+
+	assert(row < s->max_backends);
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (!is_free(slot))
+			sum += get(&slot_upstreams(s, slot, state)[row]);
+	}
+	return sum;
+}
+
+uint32_t
+slots_clients(const struct shm *s, enum client_state state)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (!is_free(slot))
+			sum += get(&slot->clients[state]);
+	}
+	return sum;
+}

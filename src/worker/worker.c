@@ -1,0 +1,229 @@
+/*
+ * The worker process: one loop, one place where it blocks.  It owns the poller
+ * and the timers; the proxy does the work.  It ends when it was told to (the
+ * control pipe, TERM) or when the master is gone (the pipe's end), after its
+ * exchanges are over or the drain time is.
+ */
+#include "ballast/worker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "ballast/base/clock.h"
+#include "ballast/base/control.h"
+#include "ballast/base/log.h"
+#include "ballast/base/signals.h"
+#include "ballast/base/sock.h"
+#include "ballast/proxy/proxy.h"
+
+enum { LIMIT_DRAIN = PROXY_LIMITS, BEAT_MS = 1000 };
+
+#define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+struct worker {
+	const struct worker_setup *setup;
+	struct poller *poller;
+	struct proxy *proxy;
+	struct timeouts timeouts;
+	struct timer drain;
+	struct watch control, signals;
+	int access_log;
+	bool leaving;
+	bool drain_over;
+};
+
+static void
+leave(struct worker *w, bool idle_too)
+{
+	if (idle_too)
+		proxy_drain(w->proxy);
+	else
+		proxy_retire(w->proxy);
+	slot_set_state(w->setup->slot, SLOT_DRAINING);
+	if (!w->leaving)
+		timer_arm(&w->timeouts, &w->drain, LIMIT_DRAIN, *proxy_now(w->proxy));
+	if (!w->leaving && w->setup->config->timeouts.drain_us == 0)
+		w->drain_over = true;
+	w->leaving = true;
+}
+
+static void
+drain_expired(struct timer *t)
+{
+	OWNER(t, struct worker, drain)->drain_over = true;
+}
+
+static void
+reopen_logs(struct worker *w)
+{
+	int fd;
+
+	log_reopen();
+	if (w->setup->access_log_path == NULL)
+		return;
+	fd = open(w->setup->access_log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0) {
+		log_error("access log cannot be reopened",
+			LOG_STR("path", w->setup->access_log_path),
+			LOG_STR("error", strerror(errno)));
+		return;
+	}
+	proxy_set_access_log(w->proxy, fd);
+	fd_close(&w->access_log);
+	w->access_log = fd;
+}
+
+static void
+control_wake(struct watch *watch)
+{
+	struct worker *w = OWNER(watch, struct worker, control);
+	enum control message;
+
+	while ((message = control_next(watch->fd)) != CONTROL_NONE) {
+		switch (message) {
+		case CONTROL_RETIRE:
+			leave(w, false);
+			break;
+		case CONTROL_REOPEN:
+			reopen_logs(w);
+			break;
+		case CONTROL_EOF: /* the master is gone */
+			poller_remove(w->poller, watch);
+			leave(w, true);
+			return;
+		case CONTROL_DRAIN:
+			leave(w, true);
+			break;
+		default:
+			break;
+		}
+	}
+	watch_clear(watch, POLLER_IN);
+}
+
+/* Only TERM means something to a worker; the rest is the terminal's or the operator's word to the master. */
+static void
+signals_wake(struct watch *watch)
+{
+	struct worker *w = OWNER(watch, struct worker, signals);
+	int signal;
+
+	while ((signal = signals_next(watch->fd, NULL)) != 0) {
+		if (signal == SIGTERM)
+			leave(w, true);
+	}
+	watch_clear(watch, POLLER_IN);
+}
+
+static int
+watch_master(struct worker *w)
+{
+	static const int known[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN,
+		SIGTTOU, SIGWINCH };
+	int fd = signals_open(known, sizeof(known) / sizeof(*known));
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	w->signals = (struct watch){ .wake = signals_wake, .fd = -1 };
+	w->control = (struct watch){ .wake = control_wake, .fd = -1 };
+	rc = poller_add(w->poller, &w->signals, fd, POLLER_IN);
+	if (rc == 0)
+		rc = poller_add(w->poller, &w->control, w->setup->control, POLLER_IN);
+	return rc;
+}
+
+static int
+start(struct worker *w)
+{
+	const struct worker_setup *s = w->setup;
+	struct proxy_setup ps = {
+		.config = s->config,
+		.shm = s->shm,
+		.slot = s->slot,
+		.balance = s->balance,
+		.timeouts = &w->timeouts,
+		.listener = s->listener,
+		.access_log = s->access_log,
+		.admin = s->admin,
+	};
+	int rc;
+
+	timeouts_init(&w->timeouts);
+	timeouts_set(&w->timeouts, LIMIT_DRAIN, s->config->timeouts.drain_us);
+	w->drain.expired = drain_expired;
+	w->access_log = s->access_log;
+	w->poller = poller_create(s->config->process.event_engine, proxy_descriptors(s->config));
+	if (w->poller == NULL)
+		return -errno;
+	rc = watch_master(w);
+	if (rc < 0)
+		return rc;
+	ps.poller = w->poller;
+	w->proxy = proxy_create(&ps);
+	if (w->proxy == NULL)
+		return -errno;
+	slot_set_state(s->slot, SLOT_READY);
+	return control_send(s->control, CONTROL_READY);
+}
+
+static void
+stop(struct worker *w)
+{
+	int signals = w->signals.fd;
+
+	if (w->proxy != NULL)
+		proxy_destroy(w->proxy);
+	if (w->poller != NULL)
+		poller_destroy(w->poller);
+	if (signals > 0)
+		fd_close(&signals);
+}
+
+/* The beat tells that the loop turns; the lag, how long its slowest turn of the last beat was. */
+static void
+publish(struct slot *slot, uint64_t now_us, uint64_t done_us)
+{
+	uint32_t took = (uint32_t)(done_us - now_us);
+	uint64_t last = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
+
+	if (took > atomic_load_explicit(&slot->lag_us, memory_order_relaxed) ||
+		now_us / 1000000 != last / 1000000)
+		atomic_store_explicit(&slot->lag_us, took, memory_order_relaxed);
+	atomic_store_explicit(&slot->beat_us, done_us, memory_order_relaxed);
+}
+
+static void
+turn(struct worker *w)
+{
+	uint64_t *now = proxy_now(w->proxy);
+	int wait_ms = timeouts_next_ms(&w->timeouts, clock_now_us(), BEAT_MS);
+	int rc = poller_turn(w->poller, wait_ms, now);
+
+	if (rc < 0)
+		log_error("waiting for events failed", LOG_STR("error", strerror(-rc)));
+	timeouts_expire(&w->timeouts, *now);
+	proxy_turn_over(w->proxy);
+	publish(w->setup->slot, *now, clock_now_us());
+}
+
+enum worker_exit
+worker_run(const struct worker_setup *setup)
+{
+	struct worker w = { .setup = setup };
+	enum worker_exit status = WORKER_DONE;
+	int rc = start(&w);
+
+	if (rc < 0) {
+		log_error("worker cannot start", LOG_STR("error", strerror(-rc)));
+		stop(&w);
+		return WORKER_FAILED;
+	}
+	while (!(w.leaving && (w.drain_over || proxy_is_empty(w.proxy))))
+		turn(&w);
+	if (proxy_cut(w.proxy) > 0)
+		status = WORKER_CUT;
+	stop(&w);
+	return status;
+}

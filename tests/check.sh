@@ -1,0 +1,79 @@
+#!/bin/sh
+# Runs the tests of one build: check.sh [unit|system|docs]...; all of them without a word.  The last line
+# is `N passed, N failed`.
+set -u
+BUILD=${BUILD:-build}
+passed=0
+failed=0
+PAGES=$BUILD/docs
+export BUILD
+
+# A sanitizer's finding ends the process it was made in; the leak check must not be stopped by setuid.
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
+
+count() {
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+}
+
+# Check's closing line of one program, or all it said when something failed.
+unit_result() {
+	name=$1
+	log=$BUILD/unit/$name.log
+	line=$(grep -E '^[0-9]+%: Checks: ' "$log" | tail -n 1)
+	numbers=$(echo "$line" | sed -n 's/.*Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p')
+	# shellcheck disable=SC2086 # three words
+	set -- ${numbers:-0 0 0}
+	bad=$(($2 + $3))
+	if [ "$(cat "$BUILD/unit/$name.rc")" != 0 ] && [ "$bad" -eq 0 ]; then
+		bad=1
+		set -- "$(($1 + 1))" 0 1
+	fi
+	[ "$bad" -eq 0 ] || cat "$log"
+	printf '%-28s %s\n' "$name" "${line:-no result}"
+	count $(($1 - bad)) "$bad"
+}
+
+unit() {
+	names=$(for source in tests/unit/test_*.c; do basename "$source" .c; done)
+	# shellcheck disable=SC2016 # for the inner shell
+	echo "$names" | xargs -P 2 -I{} sh -c \
+		'timeout 300 "$BUILD/unit/{}" >"$BUILD/unit/{}.log" 2>&1 </dev/null; echo $? >"$BUILD/unit/{}.rc"'
+	for name in $names; do
+		unit_result "$name"
+	done
+}
+
+system() {
+	python3 tests/system/run.py 2>&1 | tee "$BUILD/system.log"
+	numbers=$(tail -n 1 "$BUILD/system.log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
+	# shellcheck disable=SC2086 # two words
+	count ${numbers:-0 1}
+}
+
+page() {
+	if cmp -s "$1" "$2"; then
+		count 1 0
+	else
+		count 0 1
+		echo "$2 differs from the tables; make docs prints it anew"
+		diff "$2" "$1" | head -n 10
+	fi
+}
+
+docs() {
+	mkdir -p "$PAGES"
+	sh tests/docs/print.sh "$BUILD/print-docs" "$PAGES" || count 0 1
+	for name in config.md metrics.md ballast.yaml.5; do
+		page "$PAGES/$name" "docs/$name"
+	done
+	echo "printed docs compared"
+}
+
+[ $# -gt 0 ] || set -- docs unit system
+for part in "$@"; do
+	"$part"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,44 @@
+#!/bin/sh
+# What ballast needs to be built and tested.
+#   deps.sh install   installs what is missing through apt, or prints the one command
+#   deps.sh need      the same, but silent and quick when nothing is missing
+set -eu
+
+PACKAGES="build-essential pkg-config libyaml-dev libbsd-dev libconfig-dev check python3 curl prometheus valgrind"
+LINTERS="clang clang-format clang-tidy cppcheck shellcheck"
+
+has_all() {
+	pkg-config --exists yaml-0.1 libbsd libconfig check 2>/dev/null || return 1
+	for tool in "${CC:-gcc}" make python3 curl promtool valgrind; do
+		command -v "$tool" >/dev/null 2>&1 || return 1
+	done
+}
+
+lintable() {
+	for tool in clang clang-format clang-tidy cppcheck shellcheck; do
+		command -v "$tool" >/dev/null 2>&1 || return 1
+	done
+}
+
+case "${1:-install}" in
+need) has_all && exit 0 ;;
+*) has_all && lintable && exit 0 ;;
+esac
+
+command="apt-get install -y --no-install-recommends $PACKAGES $LINTERS"
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "This machine has no apt-get.  Please install the equivalents of: $PACKAGES $LINTERS" >&2
+	exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+	as_root=""
+elif sudo -n true 2>/dev/null; then
+	as_root="sudo"
+else
+	echo "Packages are missing.  Please run:  sudo $command" >&2
+	exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+$as_root $command

@@ -1,0 +1,98 @@
+#!/bin/sh
+# make lint: every check that needs no running program.  One line each; the output of those that fail
+# follows it.  Ends with `N passed, N failed`.
+set -u
+BUILD=${BUILD:-build}
+LOGS=$BUILD/lint
+JOBS=2
+passed=0
+failed=0
+mkdir -p "$LOGS"
+
+step() {
+	name=$1
+	shift
+	if "$@" >"$LOGS/$name.log" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok      $name"
+	else
+		failed=$((failed + 1))
+		echo "FAILED  $name"
+		cat "$LOGS/$name.log"
+	fi
+}
+
+sources() {
+	find src tests/origin tests/docs tests/bench tests/fuzz -name '*.c' 2>/dev/null | sort
+}
+
+layers() {
+	# shellcheck disable=SC2046 # no spaces in our names
+	awk -f tests/lint/layers.awk $(find src include/ballast -name '*.[ch]' -o -path '*include*' -name '*.def')
+}
+
+# The judge itself: an include that climbs must be found.
+layers_sees_a_climb() {
+	mkdir -p "$LOGS/src/http"
+	echo '#include "ballast/proxy/proxy.h"' >"$LOGS/src/http/climbs.c"
+	! awk -f tests/lint/layers.awk "$LOGS/src/http/climbs.c"
+}
+
+# Program and unit tests without one warning.
+compile() {
+	make -s -j "$JOBS" BUILD="$BUILD/$1" CC="$1" WERROR=1 "$BUILD/$1/ballast" "$BUILD/$1/origin" \
+		"$BUILD/$1/print-docs" units
+}
+
+cppcheck_all() {
+	cppcheck --quiet --std=c11 --language=c -j "$JOBS" -Iinclude -D_GNU_SOURCE --inline-suppr \
+		--enable=warning,performance,portability --error-exitcode=1 \
+		--suppressions-list=tests/lint/cppcheck.txt src tests/origin
+}
+
+tidy() {
+	# shellcheck disable=SC2016 # for the inner shell
+	sources | xargs -P "$JOBS" -n 3 sh -c '
+		flags=$1; shift
+		clang-tidy --quiet --warnings-as-errors="*" "$@" -- $flags 2>/dev/null' tidy \
+		"-std=gnu11 -D_GNU_SOURCE -Iinclude"
+}
+
+scripts() {
+	# shellcheck disable=SC2046 # no spaces in our names
+	shellcheck $(find .ci init tests -type f \( -name run -o -name '*.sh' -o -name '*.init' \))
+}
+
+python() {
+	python3 - <<-'END'
+	import ast, glob
+	for name in glob.glob("tests/**/*.py", recursive=True):
+	    ast.parse(open(name).read(), name)
+	END
+}
+
+# mandoc is optional: nothing else needs it.
+manuals() {
+	command -v mandoc >/dev/null 2>&1 || return 0
+	mandoc -T lint -W warning docs/*.[0-9]
+}
+
+unit_file() {
+	command -v systemd-analyze >/dev/null 2>&1 || return 0
+	sed 's|@[A-Z]*@|/usr|g' init/ballast.service >"$LOGS/ballast.service"
+	systemd-analyze security --offline=true --threshold=20 "$LOGS/ballast.service"
+}
+
+step layers layers
+step layers-sees-a-climb layers_sees_a_climb
+step gcc compile gcc
+step clang compile clang
+step format make -s format-check
+step cppcheck cppcheck_all
+step clang-tidy tidy
+step shellcheck scripts
+step python python
+step manuals manuals
+step unit-file unit_file
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,404 @@
+"""Real ballast processes for tests: each instance in a directory of its own.
+
+    class Proxying(harness.Case):
+        def test_get(self):
+            origin = self.origin("one")
+            lb = self.ballast([origin.url])
+            self.assertEqual(lb.ask("/").status, 200)
+
+What a Case starts it also ends, and then looks at what was left: exit status, findings
+of sanitizers, /dev/shm, children.  Nothing sleeps to synchronise: wait_for() polls the
+event itself.  Environment: BALLAST (program), BUILD, BALLAST_ENGINE (poll, epoll, auto).
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import wire
+from origins import OK, Origin, Script, answers, once, unused_port  # noqa: F401 for tests
+
+BUILD = os.environ.get("BUILD", "build")
+BALLAST = os.path.abspath(os.environ.get("BALLAST", os.path.join(BUILD, "ballast")))
+ENGINE = os.environ.get("BALLAST_ENGINE", "auto")
+PATIENCE = 30.0
+PLAIN = re.compile(r"^[A-Za-z0-9/][A-Za-z0-9_./%-]*$")
+
+
+def is_sanitized():
+    with open(BALLAST, "rb") as program:
+        return b"__asan_init" in program.read()
+
+
+SANITIZED = is_sanitized() if os.path.exists(BALLAST) else False
+
+
+def wait_for(condition, what="condition", timeout=PATIENCE):
+    """The first true value of condition(); fails when none comes."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("waited %.0f s in vain for: %s" % (timeout, what))
+        time.sleep(0.01)
+
+
+def yaml(value):
+    """Flow style, plain scalars where YAML reads them as what they are."""
+    if isinstance(value, dict):
+        return "{" + ", ".join("%s: %s" % (k, yaml(v)) for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(yaml(v) for v in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)) or PLAIN.match(value):
+        return str(value)
+    return json.dumps(value)
+
+
+def config_text(values):
+    return "".join("%s: %s\n" % (k, yaml(v)) for k, v in values.items())
+
+
+# -- processes, through /proc --------------------------------------------------
+
+def read_proc(pid, name):
+    try:
+        with open("/proc/%d/%s" % (pid, name), "rb") as file:
+            return file.read().decode("latin-1")
+    except OSError:
+        return ""
+
+
+def state_of(pid):
+    """The state letter of a process, "" when there is none."""
+    stat = read_proc(pid, "stat")
+    return stat.rpartition(")")[2].split()[0] if stat else ""
+
+
+def is_alive(pid):
+    return state_of(pid) not in ("", "Z", "X")
+
+
+def children_of(pid):
+    """Living children, in order of their pids."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            tail = read_proc(int(name), "stat").rpartition(")")[2].split()
+            if tail and int(tail[1]) == pid and tail[0] not in "ZX":
+                found.append(int(name))
+    return sorted(found)
+
+
+def title_of(pid):
+    return read_proc(pid, "cmdline").rstrip("\0").replace("\0", " ").strip()
+
+
+def resident_kib(pid):
+    match = re.search(r"^VmRSS:\s+(\d+)", read_proc(pid, "status"), re.M)
+    return int(match.group(1)) if match else 0
+
+
+def segments_of(pid):
+    """Names below /dev/shm that a process has mapped."""
+    return sorted(set(re.findall(r"/dev/shm/(\S+)", read_proc(pid, "maps"))))
+
+
+# -- metrics --------------------------------------------------------------------
+
+SAMPLE = re.compile(r'^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+class Metrics:
+    """Samples of one exposition; value() adds up all that match."""
+
+    def __init__(self, text):
+        self.text = text
+        self.samples = []
+        for line in text.splitlines():
+            match = SAMPLE.match(line)
+            if match:
+                labels = dict(LABEL.findall(match.group(2) or ""))
+                self.samples.append((match.group(1), labels, float(match.group(3))))
+
+    def matching(self, name, **labels):
+        return [value for n, have, value in self.samples
+                if n == name and all(have.get(k) == str(v) for k, v in labels.items())]
+
+    def value(self, name, **labels):
+        return sum(self.matching(name, **labels))
+
+    def has(self, name, **labels):
+        return bool(self.matching(name, **labels))
+
+
+# -- the program -------------------------------------------------------------------
+
+def run(*arguments, env=None, cwd=None, timeout=60, program=None):
+    """The finished process of one short call, with text stdout and stderr."""
+    return subprocess.run([program or BALLAST] + list(arguments), env=environment(env), cwd=cwd,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=timeout, check=False)
+
+
+def environment(extra=None):
+    """Ours without what would override a configuration."""
+    keep = {k: v for k, v in os.environ.items()
+            if not k.startswith(("LB_", "LOG_")) and k != "NOTIFY_SOCKET"}
+    keep.update(extra or {})
+    return keep
+
+
+class Ballast:
+    """One instance.  values: top-level keys of config.yaml over the harness's own defaults."""
+
+    def __init__(self, backends, workers=2, flags=(), env=None, process=None, **values):
+        self.dir = tempfile.mkdtemp(prefix="ballast-test-")
+        os.chmod(self.dir, 0o755)  # workers run as nobody when the tests run as root
+        self.file = self.path("config.yaml")
+        self.pidfile = self.path("pid")
+        self.logfile = self.path("log")
+        self.values = {
+            "lb_port": "127.0.0.1:0",
+            "backends": list(backends),
+            "rate_limit": "off",
+            "health_check": "off",
+            "log": {"output": self.logfile, "level": "debug"},
+        }
+        self.values.update(values)
+        self.process_values = {"runtime_dir": self.path("run"), "event_engine": ENGINE}
+        if SANITIZED and os.geteuid() == 0:
+            self.process_values["user"] = "root"  # LSan cannot look into a process after setuid
+        self.process_values.update(process or {})
+        self.flags = ["-w", str(workers)] + list(flags)
+        self.env = {"LOG_ENV": "prod"}
+        self.env.update(env or {})
+        self.wrapper = []
+        self.process = None
+        self.segments = []
+        self.expected_exit = 0
+        self.write()
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, **changed):
+        """config.yaml anew, with some keys changed (None: removed)."""
+        self.values.update(changed)
+        values = {k: v for k, v in self.values.items() if v is not None}
+        self.write_text(config_text(values))
+        with open(self.path("ballast.cfg"), "w", encoding="ascii") as file:
+            for key, value in self.process_values.items():
+                file.write("%s = %s;\n" % (key, json.dumps(value)))
+
+    def write_text(self, text):
+        """Replaced whole, as an operator's tool does."""
+        with open(self.file + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(self.file + ".new", self.file)
+
+    def arguments(self):
+        return ["-c", self.file, "-C", self.path("ballast.cfg"), "-p", self.pidfile]
+
+    def environment(self):
+        extra = dict(self.env)
+        for tool in ("ASAN", "UBSAN", "LSAN"):
+            old = os.environ.get(tool + "_OPTIONS", "")
+            extra[tool + "_OPTIONS"] = old + ":log_path=" + self.path("sanitizer")
+        return environment(extra)
+
+    def launch(self):
+        """Start without waiting for anything."""
+        with open(self.path("stderr"), "ab") as errors, open(self.path("stdout"), "ab") as out:
+            self.process = subprocess.Popen(
+                self.wrapper + [BALLAST] + self.arguments() + self.flags, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=errors, env=self.environment())
+        return self
+
+    def start(self):
+        self.launch()
+        wait_for(lambda: self.has_logged("load balancer listening") or self.has_ended(),
+                 "load balancer listening\n" + self.said())
+        if self.has_ended():
+            raise AssertionError("ballast ended with %s: %s" % (self.process.poll(), self.said()))
+        self.segments = segments_of(self.pid)
+        return self
+
+    def has_ended(self):
+        return self.process.poll() is not None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    # what it says
+
+    def read(self, name):
+        try:
+            with open(self.path(name), encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def said(self):
+        return "stderr: %s\nlog: %s" % (self.read("stderr"), self.read("log")[-4000:])
+
+    def logs(self, msg=None):
+        """The JSON lines of the log, whole ones only."""
+        lines = [json.loads(line) for line in self.read("log").splitlines(True)
+                 if line.endswith("\n")]
+        return [line for line in lines if msg is None or line["msg"] == msg]
+
+    def has_logged(self, msg):
+        return bool(self.logs(msg))
+
+    def wait_log(self, msg, count=1, timeout=PATIENCE):
+        return wait_for(lambda: len(self.logs(msg)) >= count and self.logs(msg),
+                        "%d x %r in the log" % (count, msg), timeout)
+
+    @property
+    def port(self):
+        return int(self.logs("load balancer listening")[-1]["port"])
+
+    # what it serves
+
+    def ask(self, target="/", method="GET", **more):
+        return wire.ask(self.port, target, method, **more)
+
+    def connect(self, **more):
+        return wire.connect(self.port, **more)
+
+    def metrics(self):
+        return Metrics(self.ask("/metrics").text)
+
+    def control(self, target):
+        """An answer of the master over its control socket, which works without workers."""
+        import glob
+        import socket as sockets
+        paths = glob.glob(self.path("run") + "/*.sock") + glob.glob(self.path("*.sock"))
+        sock = sockets.socket(sockets.AF_UNIX)
+        sock.settimeout(wire.TIMEOUT)
+        sock.connect(paths[0])
+        with wire.Stream(sock) as stream:
+            return stream.ask("GET", target, fields={"Connection": "close"})
+
+    def status(self):
+        return json.loads(self.control("/status").text)
+
+    # its processes
+
+    def children(self, role):
+        return [pid for pid in children_of(self.pid)
+                if title_of(pid).startswith("ballast: " + role)]
+
+    def workers(self, generation=None):
+        end = "" if generation is None else " gen %d" % generation
+        return [pid for pid in self.children("worker") if title_of(pid).endswith(end)]
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def order(self, word, timeout=60):
+        return run(*self.arguments(), "-s", word, timeout=timeout, env=self.env)
+
+    def reload(self, **changed):
+        """Write and HUP; returns when the new generation serves alone."""
+        done = len(self.logs("reload completed"))
+        self.write(**changed)
+        self.signal(signal.SIGHUP)
+        self.wait_log("reload completed", done + 1)
+
+    def wait_exit(self, timeout=PATIENCE):
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("ballast did not end\n" + self.said()) from None
+
+    def stop(self, timeout=PATIENCE):
+        """TERM; the exit status."""
+        if not self.has_ended():
+            self.signal(signal.SIGTERM)
+        return self.wait_exit(timeout)
+
+    def findings(self):
+        """What sanitizers found, in any process."""
+        names = [n for n in os.listdir(self.dir) if n.startswith("sanitizer")]
+        return "\n".join(self.read(name) for name in names)
+
+    def clean(self):
+        """Ends everything of this instance, however it stands.  Returns what was wrong."""
+        wrong = []
+        if self.process is not None:
+            family = children_of(self.pid) if not self.has_ended() else []
+            try:
+                if not self.has_ended():
+                    self.signal(signal.SIGTERM)
+                status = self.process.wait(PATIENCE)
+                if self.expected_exit is not None and status != self.expected_exit:
+                    wrong.append("exit status %s, expected %s" % (status, self.expected_exit))
+            except subprocess.TimeoutExpired:
+                wrong.append("did not end after TERM")
+                self.process.kill()
+                self.process.wait()
+            for pid in [pid for pid in family if is_alive(pid) and
+                        (title_of(pid).startswith("ballast:"))]:
+                wrong.append("process left: %s" % title_of(pid))
+                os.kill(pid, signal.SIGKILL)
+        for name in self.segments:
+            if os.path.exists("/dev/shm/" + name):
+                wrong.append("left in /dev/shm: " + name)
+                os.unlink("/dev/shm/" + name)
+        if self.findings():
+            wrong.append(self.findings())
+        if wrong:
+            wrong.append(self.said())
+        shutil.rmtree(self.dir, ignore_errors=True)
+        return wrong
+
+
+class Case(unittest.TestCase):
+    """A test that owns what it starts."""
+
+    def origin(self, name="one", port=0):
+        origin = Origin(name, port)
+        self.addCleanup(origin.stop)
+        return origin
+
+    def script(self, handle, **more):
+        script = Script(handle, **more)
+        self.addCleanup(script.stop)
+        return script
+
+    def prepare(self, backends, **more):
+        """An instance that is not started."""
+        lb = Ballast(backends, **more)
+        self.addCleanup(self.finish, lb)
+        return lb
+
+    def ballast(self, backends, **more):
+        return self.prepare(backends, **more).start()
+
+    def directory(self):
+        path = tempfile.mkdtemp(prefix="ballast-test-")
+        os.chmod(path, 0o755)
+        self.addCleanup(shutil.rmtree, path, True)
+        return path
+
+    def finish(self, lb):
+        wrong = lb.clean()
+        if wrong:
+            self.fail("\n".join(wrong))
+
+
+def main():
+    unittest.main()

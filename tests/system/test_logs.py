@@ -1,0 +1,176 @@
+"""Point 12: what ballast says about itself, and the access log."""
+
+import json
+import os
+import re
+import signal
+import unittest
+
+import harness
+import wire
+
+FIELDS = """ts request_id client_ip client_port method host uri proto status bytes_in bytes_out
+    backend attempts t_total t_connect t_first_byte flags worker user_agent referer""".split()
+
+
+class Log(harness.Case):
+    def test_json_lines_have_the_four_fields_and_the_promised_words(self):
+        one = self.origin()
+        lb = self.ballast([one.url])
+        self.assertEqual(lb.stop(), 0)
+        lines = lb.logs()
+        for line in lines:
+            self.assertEqual(list(line)[:4], ["level", "ts", "caller", "msg"])
+            self.assertIsInstance(line["ts"], float)
+        words = [line["msg"] for line in lines]
+        for word in ("config loaded", "backend registered", "load balancer listening",
+                     "shutdown signal received", "graceful shutdown completed"):
+            self.assertEqual(words.count(word), 1, word)
+        self.assertEqual(lb.logs("backend registered")[0]["backend"], one.url)
+
+    def test_console_lines_without_colour_in_a_file(self):
+        one = self.origin()
+        lb = self.prepare([one.url], env={"LOG_ENV": "dev"})
+        lb.launch()
+        text = harness.wait_for(lambda: "load balancer listening" in lb.read("log") and
+                                lb.read("log"), "listening")
+        lb.segments = harness.segments_of(lb.pid)
+        self.assertNotIn("\x1b", text)
+        self.assertRegex(text, r"(?m)^\S+.*INFO\s+\S+:\d+\s+load balancer listening")
+
+    def test_the_level_is_respected(self):
+        one = self.origin()
+        lb = self.prepare([one.url])
+        lb.write(log={"output": lb.logfile, "level": "error"})
+        lb.launch()
+        harness.wait_for(lambda: os.path.exists(lb.pidfile) and
+                         harness.run(*lb.arguments(), "--healthcheck").returncode == 0, "ready")
+        lb.segments = harness.segments_of(lb.pid)
+        self.assertEqual(lb.read("log"), "")
+
+    def test_usr1_reopens_the_log(self):
+        one = self.origin()
+        lb = self.ballast([one.url])
+        os.rename(lb.logfile, lb.path("log.1"))
+        lb.signal(signal.SIGUSR1)
+        lb.wait_log("log files reopened")
+        self.assertNotIn("log files reopened", lb.read("log.1"))
+
+
+class AccessLog(harness.Case):
+    def logging(self, urls, form="json", **more):
+        lb = self.prepare(urls, **more)
+        self.access = lb.path("access")
+        if os.geteuid() == 0:
+            os.chmod(lb.dir, 0o755)
+        lb.write(access_log={"output": self.access, "format": form})
+        lb.start()
+        return lb
+
+    def lines(self, lb, count):
+        return harness.wait_for(lambda: lb.read("access").count("\n") >= count and
+                                lb.read("access").splitlines(), "%d lines" % count)
+
+    def records(self, lb, count):
+        return [json.loads(line) for line in self.lines(lb, count)]
+
+    def test_a_json_line_has_all_fields(self):
+        one = self.origin()
+        lb = self.logging([one.url])
+        lb.ask("/echo?q=1", "POST", body=b"12345", host="shop.example",
+               fields={"User-Agent": "test/1", "Referer": "http://r/"})
+        record = self.records(lb, 1)[0]
+        for field in FIELDS:
+            self.assertIn(field, record)
+        self.assertEqual(
+            (record["method"], record["uri"], record["host"], record["status"], record["backend"],
+             record["client_ip"], record["user_agent"], record["referer"], record["flags"],
+             record["attempts"], record["proto"]),
+            ("POST", "/echo?q=1", "shop.example", 200, one.url, "127.0.0.1", "test/1",
+             "http://r/", "", 1, "HTTP/1.1"))
+        self.assertGreater(record["bytes_out"], 5)
+
+    def test_combined_is_what_others_write(self):
+        one = self.origin()
+        lb = self.logging([one.url], "combined")
+        lb.ask("/x", fields={"User-Agent": "a \"quoted\" agent"})
+        self.assertRegex(
+            self.lines(lb, 1)[0],
+            r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:[\d:]{8} [+-]\d{4}\] "GET /x HTTP/1\.1" 200 '
+            r'\d+ "-" "a \\(x22|")quoted\\(x22|") agent"$')
+
+    def test_flags_say_why(self):
+        dead = "http://127.0.0.1:%d" % harness.unused_port()
+        cut = self.script(lambda script, stream: script.take(stream))
+        rude = self.script(harness.once(b"rubbish\r\n\r\n"))
+        cases = [([dead], None, "UF", 502), ([cut.url], None, "UC", 502),
+                 ([rude.url], None, "UP", 502)]
+        for urls, _, flags, status in cases:
+            with self.subTest(flags):
+                lb = self.logging(urls, retries=0)
+                lb.ask()
+                record = self.records(lb, 1)[0]
+                self.assertEqual((record["flags"], record["status"]), (flags, status))
+
+    def test_flags_of_a_limited_and_of_a_bad_request(self):
+        one = self.origin()
+        lb = self.logging([one.url], rate_limit={"requests_per_second": 0.01, "burst": 1})
+        lb.ask()
+        lb.ask()
+        with lb.connect() as client:
+            client.send(b"BAD\r\n\r\n")
+            client.read_response()
+        self.assertEqual([record["flags"] for record in self.records(lb, 3)], ["", "RL", "PE"])
+
+    def test_a_client_that_left_is_noted(self):
+        one = self.origin()
+        lb = self.logging([one.url])
+        client = lb.connect()
+        client.send(wire.request("GET", "/drip/1000/100"))
+        client.read_head()
+        client.reset()
+        record = self.records(lb, 1)[0]
+        self.assertEqual(record["flags"], "DC")
+
+    def test_nothing_a_client_sends_is_logged_unescaped(self):
+        one = self.origin()
+        for form in ("json", "combined"):
+            with self.subTest(form):
+                lb = self.logging([one.url], form)
+                with lb.connect() as client:
+                    client.send(b"GET /\"\\ HTTP/1.1\r\nHost: a\r\nUser-Agent: \xff\x9b31m\"\t\\\r\n\r\n")
+                    client.read_response()
+                with open(self.access, "rb") as file:
+                    harness.wait_for(lambda: os.path.getsize(self.access), "a line")
+                    octets = file.read()
+                self.assertEqual(octets.count(b"\n"), 1)
+                self.assertIsNone(re.search(rb"[^\n\x20-\x7e]", octets), octets)
+                if form == "json":
+                    json.loads(octets)
+
+    def test_usr1_reopens_the_access_log_in_every_worker(self):
+        one = self.origin()
+        lb = self.logging([one.url])
+        lb.ask("/before")
+        self.lines(lb, 1)
+        os.rename(self.access, self.access + ".1")
+        lb.signal(signal.SIGUSR1)
+        harness.wait_for(lambda: os.path.exists(self.access), "a new file")
+
+        def arrived():
+            for _ in range(4):
+                lb.ask("/after")
+            workers = {json.loads(line)["worker"] for line in lb.read("access").splitlines()}
+            return len(workers) == 2
+        harness.wait_for(arrived, "lines of both workers in the new file")
+        self.assertNotIn("/before", lb.read("access"))
+
+    def test_stdout_can_be_the_access_log(self):
+        one = self.origin()
+        lb = self.ballast([one.url], access_log="stdout")
+        lb.ask("/seen")
+        harness.wait_for(lambda: '"uri":"/seen"' in lb.read("stdout"), "a line on stdout")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,122 @@
+/*
+ * The control pipe: messages stay apart, the death of an end is heard by the
+ * other, and what is not a message is nothing.
+ */
+#include "ballast/base/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define N(table) (sizeof(table) / sizeof((table)[0]))
+
+START_TEST(messages_arrive_one_by_one_in_order)
+{
+	static const enum control rows[] = { CONTROL_READY, CONTROL_REOPEN, CONTROL_REOPEN,
+		CONTROL_RETIRE, CONTROL_DRAIN };
+	int fds[2];
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	for (int from = 0; from < 2; from++) { /* both ways */
+		for (size_t i = 0; i < N(rows); i++)
+			ck_assert_int_eq(control_send(fds[from], rows[i]), 0);
+		for (size_t i = 0; i < N(rows); i++)
+			ck_assert_int_eq(control_next(fds[1 - from]), rows[i]);
+		ck_assert_int_eq(control_next(fds[1 - from]), CONTROL_NONE);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(the_end_that_is_left_reads_what_was_said_and_then_eof)
+{
+	int fds[2];
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	ck_assert_int_eq(control_send(fds[0], CONTROL_DRAIN), 0);
+	close(fds[0]);
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_DRAIN);
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_EOF);
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_EOF);
+	ck_assert_int_eq(control_send(fds[1], CONTROL_READY), -EPIPE); /* and no SIGPIPE */
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(an_end_that_died_with_unread_messages_is_eof_too)
+{
+	int fds[2];
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	ck_assert_int_eq(control_send(fds[1], CONTROL_READY), 0);
+	close(fds[0]); /* unread: some sockets answer with a reset */
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_EOF);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(an_unknown_message_is_none)
+{
+	int fds[2];
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	ck_assert_int_eq(send(fds[0], "?", 1, 0), 1);
+	ck_assert_int_eq(send(fds[0], "\0", 1, 0), 1);
+	ck_assert_int_eq(send(fds[0], "\xff", 1, 0), 1); /* as a char it is CONTROL_EOF's number */
+	ck_assert_int_eq(send(fds[0], "R and more", 10, 0), 10);
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_NONE);
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_NONE);
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_NONE);
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_READY);
+	ck_assert_int_eq(control_next(fds[1]), CONTROL_NONE);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(a_full_pipe_says_so_and_blocks_nobody)
+{
+	int fds[2], rc = 0;
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	for (int i = 0; i < 1000000 && rc == 0; i++)
+		rc = control_send(fds[0], CONTROL_REOPEN);
+	ck_assert_int_eq(rc, -EAGAIN);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(both_ends_are_nonblocking_and_do_not_survive_exec)
+{
+	int fds[2];
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_ne(fcntl(fds[i], F_GETFL) & O_NONBLOCK, 0);
+		ck_assert_int_ne(fcntl(fds[i], F_GETFD) & FD_CLOEXEC, 0);
+		close(fds[i]);
+	}
+	ck_assert_int_eq(control_next(-1), CONTROL_EOF);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("control");
+	TCase *t = tcase_create("control");
+
+	tcase_add_test(t, messages_arrive_one_by_one_in_order);
+	tcase_add_test(t, the_end_that_is_left_reads_what_was_said_and_then_eof);
+	tcase_add_test(t, an_end_that_died_with_unread_messages_is_eof_too);
+	tcase_add_test(t, an_unknown_message_is_none);
+	tcase_add_test(t, a_full_pipe_says_so_and_blocks_nobody);
+	tcase_add_test(t, both_ends_are_nonblocking_and_do_not_survive_exec);
+	suite_add_tcase(s, t);
+	return unit_main(s);
+}
