@@ -37,7 +37,7 @@ ALL_C   := $(SOURCES) $(HEADERS) $(wildcard tests/unit/*.[ch] tests/origin/*.c t
 SANITIZE_asan  = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
 
-.PHONY: all units deps need run check check-unit check-system check-docs lint format format-check asan ubsan \
+.PHONY: all units deps need run check check-unit check-system check-conformance check-docs lint format format-check asan ubsan \
 	coverage docs install uninstall dist clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -91,6 +91,8 @@ check-unit: $(UNITS)                                   ## the unit tests alone
 	@BUILD=$(BUILD) sh tests/check.sh unit
 check-system: $(BUILD)/ballast $(BUILD)/origin         ## the system tests alone
 	@BUILD=$(BUILD) sh tests/check.sh system
+check-conformance: $(BUILD)/ballast                     ## the conformance suite alone
+	@BUILD=$(BUILD) sh tests/check.sh conformance
 check-docs: $(BUILD)/print-docs                        ## do the printed docs agree with the tables?
 	@BUILD=$(BUILD) sh tests/check.sh docs
 

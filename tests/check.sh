@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the tests of one build: check.sh [unit|system|docs]...; all of them without a word.  The last line
+# Runs the tests of one build: check.sh [unit|system|conformance|docs]...; all of them without a word.  The last line
 # is `N passed, N failed`.
 set -u
 BUILD=${BUILD:-build}
@@ -45,11 +45,22 @@ unit() {
 	done
 }
 
-system() {
-	python3 tests/system/run.py 2>&1 | tee "$BUILD/system.log"
-	numbers=$(tail -n 1 "$BUILD/system.log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
+# A suite that ends with its own count; one that does not get that far has failed.
+counted() {
+	name=$1
+	shift
+	"$@" 2>&1 </dev/null | tee "$BUILD/$name.log"
+	numbers=$(tail -n 1 "$BUILD/$name.log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
 	# shellcheck disable=SC2086 # two words
 	count ${numbers:-0 1}
+}
+
+system() {
+	counted system python3 tests/system/run.py
+}
+
+conformance() {
+	counted conformance sh tests/conformance/run.sh
 }
 
 page() {
@@ -71,7 +82,7 @@ docs() {
 	echo "printed docs compared"
 }
 
-[ $# -gt 0 ] || set -- docs unit system
+[ $# -gt 0 ] || set -- docs unit system conformance
 for part in "$@"; do
 	"$part"
 done

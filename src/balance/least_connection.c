@@ -14,10 +14,11 @@ static void
 add_slot(const struct balance *b, const struct slot *slot)
 {
 	const _Atomic uint32_t *active = slot_active(b->shm, slot);
+	const struct candidate *candidates = b->candidates;
+	uint32_t *load = b->load;
 
-	for (unsigned i = 0; i < b->n; i++)
-		b->load[i] +=
-			atomic_load_explicit(&active[b->candidates[i].row], memory_order_relaxed);
+	for (unsigned i = 0, n = b->n; i < n; i++)
+		load[i] += atomic_load_explicit(&active[candidates[i].row], memory_order_relaxed);
 }
 
 static void
@@ -52,22 +53,22 @@ is_as_light(const struct balance *b, unsigned index, const void *lightest)
 	       crosswise(b, index, best) == crosswise(b, best, index);
 }
 
-/* How many share the least load; *best is the first of them. */
+/* How many share the least load; *lightest is the first of them. */
 static unsigned
-find_lightest(const struct balance *b, unsigned *best)
+find_lightest(const struct balance *b, unsigned *lightest)
 {
-	unsigned ties = 0;
+	unsigned ties = 0, best = 0;
 
-	for (unsigned i = 0; i < b->n; i++) {
-		if (b->load[i] == NOT_USABLE)
+	for (unsigned i = 0, n = b->n; i < n; i++) {
+		uint64_t mine = crosswise(b, i, best), its = crosswise(b, best, i);
+
+		if (b->load[i] == NOT_USABLE || (ties > 0 && mine > its))
 			continue;
-		if (ties == 0 || crosswise(b, i, *best) < crosswise(b, *best, i)) {
-			*best = i;
-			ties = 1;
-		} else if (is_as_light(b, i, best)) {
-			ties++;
-		}
+		ties = ties > 0 && mine == its ? ties + 1 : 1;
+		if (ties == 1)
+			best = i;
 	}
+	*lightest = best;
 	return ties;
 }
 

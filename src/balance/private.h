@@ -11,7 +11,7 @@
 #include "ballast/balance/strategies.def"
 #undef STRATEGY
 
-/* The period for n candidates, malloc'd, and its length; NULL when there is no memory. */
+/* The period for n > 0 candidates, malloc'd, and its length; NULL when there is no memory. */
 uint16_t *sequence_make(const struct candidate *, unsigned n, uint32_t *len);
 
 #endif

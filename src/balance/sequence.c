@@ -43,13 +43,13 @@ gcd(unsigned a, unsigned b)
 }
 
 struct scale {
-	uint64_t by, of;
+	uint64_t by, of; /* of is never 0 */
 };
 
 static int64_t
-scaled(const struct scale *scale, unsigned weight)
+scaled(const struct scale *scale, unsigned given)
 {
-	uint64_t w = weight * scale->by / scale->of;
+	uint64_t w = given * scale->by / scale->of;
 
 	return w > 0 ? (int64_t)w : 1;
 }
@@ -58,7 +58,7 @@ scaled(const struct scale *scale, unsigned weight)
 static struct scale
 scale_of(const struct candidate *c, unsigned n)
 {
-	unsigned common = 0;
+	unsigned common = c[0].weight;
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -66,7 +66,7 @@ scale_of(const struct candidate *c, unsigned n)
 		common = gcd(common, c[i].weight);
 		sum += c[i].weight;
 	}
-	if (common > 0 && sum / common > SEQUENCE_MAX)
+	if (sum / common > SEQUENCE_MAX)
 		return (struct scale){ SEQUENCE_MAX, sum };
 	return (struct scale){ 1, common };
 }
@@ -149,6 +149,7 @@ sequence_make(const struct candidate *candidates, unsigned n, uint32_t *len)
 	struct order *o = calloc(1, sizeof(*o));
 	uint16_t *sequence = NULL;
 
+	assert(n > 0);
 	*len = 0;
 	if (o == NULL)
 		return NULL;

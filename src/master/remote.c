@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@
 #include "daemon.h"
 #include "private.h"
 
-enum { LOOK_EVERY_MS = 20, ANSWER_WITHIN_MS = 5000 };
+enum { LOOK_EVERY_MS = 20, ANSWER_WITHIN_MS = 5000, LEAVES_WITHIN_MS = 2000 };
 #define RELOAD_WITHIN_US (UINT64_C(90) * 1000000)
 #define STOP_GRACE_US    (UINT64_C(5) * 1000000)
 #define QUIT_WITHIN_US   (UINT64_C(10) * 1000000)
@@ -82,14 +83,28 @@ is_gone(const struct instance *in, pid_t pid)
 	return pidfile_holder(in->pidfile) != pid;
 }
 
+/* The lock goes a moment before the process: whoever asked for the end may look for the process next. */
+static void
+see_it_leave(pid_t pid)
+{
+	int fd = pidfd_open(pid, 0);
+
+	if (fd < 0)
+		return;
+	poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, LEAVES_WITHIN_MS);
+	fd_close(&fd);
+}
+
 static int
 wait_for_end(const struct instance *in, pid_t pid, uint64_t within_us)
 {
 	uint64_t until_us = clock_now_us() + within_us;
 
 	while (clock_now_us() < until_us) {
-		if (is_gone(in, pid))
+		if (is_gone(in, pid)) {
+			see_it_leave(pid);
 			return EXIT_CLEAN;
+		}
 		look_again_later();
 	}
 	return complain("the instance has not ended in time", in->pidfile);

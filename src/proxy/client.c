@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 enum {
-	ACCEPT_BATCH = 1, /* connections taken per turn: for the next one another worker may come first */
 	LINGER_BYTES_MAX = 256 * 1024, /* thrown away at most from a client that talks on */
 };
 
@@ -106,26 +105,38 @@ error_passes(int rc)
 	return rc == -ECONNABORTED || rc == -EPROTO || rc == -EPERM;
 }
 
-void
-client_accept(struct watch *w)
+/* One connection from the queue.  False when there is none, or no room for it. */
+static bool
+accept_one(struct proxy *p)
 {
-	struct proxy *p = OWNER(w, struct proxy, listener);
 	struct addr peer;
 	int fd;
 
-	watch_clear(w, POLLER_IN);
-	for (int i = 0; i < ACCEPT_BATCH && client_room(p); i++) {
-		fd = sock_accept(w->fd, &peer);
-		if (fd == -EAGAIN)
-			return;
-		if (error_passes(fd))
-			continue;
-		if (fd < 0) {
-			accept_pause(p);
-			return;
-		}
+	if (!client_room(p))
+		return false;
+	fd = sock_accept(p->listener.fd, &peer);
+	if (fd == -EAGAIN)
+		return false;
+	if (fd >= 0)
 		client_open(p, slab_take(&p->clients), fd, &peer);
-	}
+	else if (!error_passes(fd))
+		accept_pause(p);
+	return fd >= 0 || error_passes(fd);
+}
+
+/* One per turn: for the next one another worker may come first. */
+void
+client_accept(struct watch *w)
+{
+	watch_clear(w, POLLER_IN);
+	accept_one(OWNER(w, struct proxy, listener));
+}
+
+void
+client_accept_rest(struct proxy *p)
+{
+	while (p->listener.fd >= 0 && accept_one(p))
+		continue;
 }
 
 ssize_t
@@ -257,7 +268,7 @@ client_rest(struct client *c)
 	client_count(c, CLIENT_IDLE);
 	if (buffer_is_empty(c->in)) {
 		buffer_give(p, &c->in);
-		if (c->input_ended) {
+		if (c->input_ended || (p->draining && sock_is_quiet(c->watch.fd))) {
 			client_close(c);
 			return;
 		}

@@ -260,6 +260,8 @@ int flow_send_head(struct flow *, struct proxy *, struct buffer *, struct watch 
 
 /* client.c */
 void client_accept(struct watch *listener);
+/* Before the listener is closed for good: those in its queue would be reset. */
+void client_accept_rest(struct proxy *);
 void client_wake(struct watch *);
 /* Reads into client->in.  > 0 octets, 0 at the end, -EAGAIN, -ENOBUFS (buffer full) or another -errno. */
 ssize_t client_fill(struct client *);

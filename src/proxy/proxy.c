@@ -235,9 +235,16 @@ proxy_retire(struct proxy *p)
 }
 
 void
+proxy_accept_rest(struct proxy *p)
+{
+	client_accept_rest(p);
+}
+
+void
 proxy_drain(struct proxy *p)
 {
 	proxy_retire(p);
+	p->draining = true;
 	client_drain_idle(p);
 }
 

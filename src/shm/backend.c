@@ -26,7 +26,18 @@ set(_Atomic uint32_t *word, uint32_t value)
 static bool
 is_used(const struct backend *b)
 {
-	return b->url[0] != '\0';
+	return b->url_hash != 0;
+}
+
+/* FNV-1a (Fowler, Noll, Vo): thousands of rows are told apart without reading their URLs. */
+static uint32_t
+hash_of(const char *url)
+{
+	uint32_t hash = UINT32_C(2166136261);
+
+	for (; *url != '\0'; url++)
+		hash = (hash ^ (unsigned char)*url) * UINT32_C(16777619);
+	return hash != 0 ? hash : 1;
 }
 
 static unsigned
@@ -35,21 +46,20 @@ row_of(const struct shm *s, const struct backend *b)
 	return (unsigned)(b - s->backends);
 }
 
+/* The row of a URL, or the first that was never used, or NULL. */
 static struct backend *
 find(const struct shm *s, const char *url)
 {
-	for (unsigned row = 0; row < s->max_backends && is_used(&s->backends[row]); row++)
-		if (strncmp(s->backends[row].url, url, BACKEND_URL_MAX) == 0)
-			return &s->backends[row];
-	return NULL;
-}
+	uint32_t hash = hash_of(url);
 
-static struct backend *
-find_unused(const struct shm *s)
-{
-	for (unsigned row = 0; row < s->max_backends; row++)
-		if (!is_used(&s->backends[row]))
-			return &s->backends[row];
+	for (unsigned row = 0; row < s->max_backends; row++) {
+		struct backend *b = &s->backends[row];
+
+		if (!is_used(b))
+			return b;
+		if (b->url_hash == hash && strncmp(b->url, url, BACKEND_URL_MAX) == 0)
+			return b;
+	}
 	return NULL;
 }
 
@@ -70,12 +80,11 @@ find_abandoned(const struct shm *s, uint32_t oldest_generation)
 }
 
 static void
-move_in(struct shm *s, struct backend *b, const char *url)
+move_in(struct backend *b, const char *url)
 {
-	if (is_used(b))
-		metrics_forget_backend(s, row_of(s, b));
 	memset(b->url, 0, sizeof(b->url));
 	memcpy(b->url, url, strlen(url));
+	b->url_hash = hash_of(url);
 	set(&b->last_generation, 0);
 	set(&b->prior_generation, 0);
 	set(&b->last_status, 0);
@@ -113,12 +122,13 @@ backend_assign(struct shm *s, const char *url, uint32_t generation, uint32_t old
 		return -1;
 	b = find(s, url);
 	if (b == NULL) {
-		b = find_unused(s);
-		if (b == NULL)
-			b = find_abandoned(s, oldest_generation);
+		b = find_abandoned(s, oldest_generation);
 		if (b == NULL)
 			return -1;
-		move_in(s, b, url);
+		metrics_forget_backend(s, row_of(s, b));
+		move_in(b, url);
+	} else if (!is_used(b)) {
+		move_in(b, url);
 	}
 	if (!get(&b->configured))
 		begin_up(b);

@@ -79,25 +79,30 @@ struct collection {
 	bool broken; /* no memory */
 };
 
+static void
+make_room(struct collection *c)
+{
+	size_t room = c->room == 0 ? FIRST_ROOM : c->room * 2;
+	struct request_sum *sums = reallocarray(c->sums, room, sizeof(*sums));
+
+	if (sums == NULL) {
+		c->broken = true;
+	} else {
+		c->sums = sums;
+		c->room = room;
+	}
+}
+
 /* Grows as it goes: rows that appear meanwhile must not push out others, whose series would vanish. */
 static void
 collect(const struct request_sum *sum, void *collection)
 {
 	struct collection *c = collection;
 
-	if (c->broken)
-		return;
-	if (c->n == c->room) {
-		size_t room = c->room == 0 ? FIRST_ROOM : c->room * 2;
-		struct request_sum *more = reallocarray(c->sums, room, sizeof(*more));
-
-		c->broken = more == NULL;
-		if (c->broken)
-			return;
-		c->sums = more;
-		c->room = room;
-	}
-	c->sums[c->n++] = *sum;
+	if (c->n == c->room && !c->broken)
+		make_room(c);
+	if (!c->broken)
+		c->sums[c->n++] = *sum;
 }
 
 static uint64_t

@@ -15,6 +15,6 @@ void requests_count(
 void requests_forget(const struct shm *, const struct slot *, unsigned row);
 /* Any process: every row that counted something; one key may come from several slots. */
 typedef void request_visitor(const struct request_sum *, void *arg);
-void requests_each(const struct shm *, const struct slot *, request_visitor *, void *arg);
+void requests_each(const struct shm *, const struct slot *, request_visitor *, void *);
 
 #endif

@@ -17,7 +17,7 @@
 #include "ballast/base/sock.h"
 #include "ballast/proxy/proxy.h"
 
-enum { LIMIT_DRAIN = PROXY_LIMITS, BEAT_MS = 1000 };
+enum { LIMIT_DRAIN = PROXY_LIMITS, LIMIT_IDLE_GRACE, BEAT_MS = 1000, IDLE_GRACE_US = 200000 };
 
 #define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -26,20 +26,25 @@ struct worker {
 	struct poller *poller;
 	struct proxy *proxy;
 	struct timeouts timeouts;
-	struct timer drain;
+	struct timer drain, idle_grace;
 	struct watch control, signals;
 	int access_log;
 	bool leaving;
 	bool drain_over;
 };
 
+/*
+ * A connection that is idle at this moment may have its next request on the way: for a moment it is
+ * still answered, and told to close.
+ */
 static void
 leave(struct worker *w, bool idle_too)
 {
 	if (idle_too)
-		proxy_drain(w->proxy);
-	else
-		proxy_retire(w->proxy);
+		proxy_accept_rest(w->proxy);
+	proxy_retire(w->proxy);
+	if (idle_too && !timer_is_armed(&w->idle_grace))
+		timer_arm(&w->timeouts, &w->idle_grace, LIMIT_IDLE_GRACE, *proxy_now(w->proxy));
 	slot_set_state(w->setup->slot, SLOT_DRAINING);
 	if (!w->leaving)
 		timer_arm(&w->timeouts, &w->drain, LIMIT_DRAIN, *proxy_now(w->proxy));
@@ -52,6 +57,12 @@ static void
 drain_expired(struct timer *t)
 {
 	OWNER(t, struct worker, drain)->drain_over = true;
+}
+
+static void
+idle_grace_expired(struct timer *t)
+{
+	proxy_drain(OWNER(t, struct worker, idle_grace)->proxy);
 }
 
 static void
@@ -152,7 +163,9 @@ start(struct worker *w)
 
 	timeouts_init(&w->timeouts);
 	timeouts_set(&w->timeouts, LIMIT_DRAIN, s->config->timeouts.drain_us);
+	timeouts_set(&w->timeouts, LIMIT_IDLE_GRACE, IDLE_GRACE_US);
 	w->drain.expired = drain_expired;
+	w->idle_grace.expired = idle_grace_expired;
 	w->access_log = s->access_log;
 	w->poller = poller_create(s->config->process.event_engine, proxy_descriptors(s->config));
 	if (w->poller == NULL)

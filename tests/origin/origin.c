@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 enum { IN_BYTES = 65536, HEAD_MAX = IN_BYTES / 2, OUT_BYTES = 65536, PIECE = 16384 };
-enum { PERIOD = 64, PATTERN_BYTES = PERIOD * 4096, EVENTS = 256, EXTRA = 512 };
+enum { PERIOD = 64, PATTERN_BYTES = PERIOD * 4096, EVENTS = 256, EXTRA = 512, LISTENERS_MAX = 64 };
 
 enum at { AT_HEAD, AT_BODY, AT_ANSWER, AT_SEND, AT_LINGER };
 enum next { AGAIN, WAIT_IN, WAIT_OUT, WAIT_TIME, GONE };
@@ -74,6 +74,8 @@ static const char *name = "origin";
 static char pattern[PATTERN_BYTES + PERIOD];
 static struct conn timed = { .next = &timed, .prev = &timed }; /* the list's ends */
 static struct conn *spare;
+static struct end listeners[LISTENERS_MAX];
+static unsigned n_listeners;
 static uint64_t served, now_ms;
 static int loop;
 
@@ -672,26 +674,40 @@ serve(struct conn *c)
 		want(c, next == WAIT_IN ? EPOLLIN : 0);
 }
 
+/* Connections are used again and again; NULL when there is no memory. */
+static struct conn *
+new_conn(int fd)
+{
+	struct conn *c;
+
+	if (spare == NULL)
+		spare = calloc(1, sizeof(*spare));
+	c = spare;
+	if (c == NULL)
+		return NULL;
+	spare = c->next;
+	memset(c, 0, offsetof(struct conn, in));
+	c->end.fd = fd;
+	c->events = EPOLLIN;
+	return c;
+}
+
 static void
 take_connections(const struct end *listener)
 {
 	int fd, one = 1;
 
 	while ((fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-		struct conn *c = spare != NULL ? spare : malloc(sizeof(*c));
+		struct conn *c = new_conn(fd);
 		struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
 
-		if (c == NULL || epoll_ctl(loop, EPOLL_CTL_ADD, fd, &e) < 0) {
-			close(fd);
-			continue;
-		}
-		if (c == spare)
-			spare = c->next;
-		memset(c, 0, offsetof(struct conn, in));
-		c->end.fd = fd;
-		c->events = EPOLLIN;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		serve(c);
+		if (c == NULL)
+			close(fd);
+		else if (epoll_ctl(loop, EPOLL_CTL_ADD, fd, &e) < 0)
+			end_conn(c);
+		else
+			serve(c);
 	}
 }
 
@@ -700,14 +716,14 @@ listen_on(const char *text, bool quiet)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(a);
-	struct end *l = calloc(1, sizeof(*l));
+	struct end *l = &listeners[n_listeners];
 	struct epoll_event e = { .events = EPOLLIN, .data.ptr = l };
 	char *end;
 	unsigned long port = strtoul(text, &end, 10);
 	int one = 1;
 
-	if (*end != '\0' || end == text || port > 65535 || l == NULL) {
-		fprintf(stderr, "origin: %s is no port\n", text);
+	if (*end != '\0' || end == text || port > 65535 || n_listeners + 1 == LISTENERS_MAX) {
+		fprintf(stderr, "origin: %s is no port (or one too many)\n", text);
 		exit(2);
 	}
 	a.sin_port = htons((uint16_t)port);
@@ -720,6 +736,7 @@ listen_on(const char *text, bool quiet)
 		fprintf(stderr, "origin: port %s: %s\n", text, strerror(errno));
 		exit(1);
 	}
+	n_listeners++;
 	if (!quiet)
 		printf("origin %s listening on 127.0.0.1:%d\n", name, ntohs(a.sin_port));
 }

@@ -281,6 +281,13 @@ class Ballast:
     def metrics(self):
         return Metrics(self.ask("/metrics").text)
 
+    def metrics_after(self, requests):
+        """The metrics once so many requests are counted: that comes after the answer is sent."""
+        def counted():
+            metrics = self.metrics()
+            return metrics.value("lb_requests_total") >= requests and metrics
+        return wait_for(counted, "%d counted requests" % requests)
+
     def control(self, target):
         """An answer of the master over its control socket, which works without workers."""
         import glob

@@ -151,18 +151,38 @@ class Notify(harness.Case):
             self.assertEqual(lb.wait_exit(), 0)
 
 
+@unittest.skipIf(harness.SANITIZED, "a sanitizer needs more address space than the limit leaves")
 class Dying(harness.Case):
+    """Address space for a master, but not for what workers of a million connections reserve."""
+
+    TOO_MANY = {"connections": 1000000}
+
+    def narrow(self, urls, **more):
+        lb = self.prepare(urls, **more)
+        lb.wrapper = ["sh", "-c", "ulimit -v 300000; exec \"$@\"", "sh"]
+        return lb
+
     def test_workers_that_keep_dying_at_start_end_the_master_with_4(self):
-        # Descriptors for the master, but too few for what a worker opens at its start.
-        one = self.origin()
-        lb = self.prepare([one.url], process={"max_open_files": 64})
-        lb.expected_exit = None
-        lb.wrapper = ["sh", "-c", "ulimit -v %d; exec \"$@\"" % 30000, "sh"]
-        lb.write(limits={"connections": 1000000})
-        if harness.SANITIZED:
-            self.skipTest("a sanitizer needs more address space than the limit leaves")
+        lb = self.narrow(["http://127.0.0.1:1"], limits=self.TOO_MANY)
+        lb.expected_exit = 4
         lb.launch()
-        self.assertIn(lb.wait_exit(), (1, 4), lb.said())
+        self.assertEqual(lb.wait_exit(), 4, lb.said())
+        self.assertGreaterEqual(len(lb.logs("worker died")), 3)
+        self.assertFalse(os.path.exists(lb.pidfile))
+
+    def test_a_reload_whose_workers_die_is_given_up_and_the_old_ones_stay(self):
+        one = self.origin()
+        lb = self.narrow([one.url])
+        lb.start()
+        workers = lb.workers()
+        lb.write(limits=self.TOO_MANY)
+        done = lb.order("reload")
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual(lb.workers(), workers)
+        metrics = lb.metrics()
+        self.assertEqual(metrics.value("lb_config_last_reload_successful"), 0)
+        lb.reload(limits=None)
+        self.assertEqual(lb.metrics().value("lb_config_last_reload_successful"), 1)
 
 
 if __name__ == "__main__":

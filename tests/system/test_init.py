@@ -10,7 +10,6 @@ import wire
 
 ENGINES = ("poll",)
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PARAMETERS = ("CFLAGS", "SANITIZE", "WERROR", "CC")
 
 
 def make(*arguments):
@@ -125,13 +124,13 @@ class InitScript(Installed):
         first = self.pid()
         with open(self.at("etc/ballast/config.yaml"), "a", encoding="utf-8") as file:
             file.write("strategy: none\n")
-        for word in ("configtest", "restart", "reload", "force-reload"):
-            done = self.expect(word, 1)
+        for word, status in (("configtest", 1), ("restart", 6), ("reload", 6), ("force-reload", 6)):
+            done = self.expect(word, status)
             self.assertIn("config.yaml:4:11: ", done.stdout + done.stderr, word)
         self.assertEqual(self.pid(), first)
         self.assertEqual(wire.ask(self.port).status, 200)
         self.expect("stop", 0)
-        self.expect("start", 1)
+        self.expect("start", 6)
         self.assertEqual(self.pid(), 0)
 
     def test_a_port_in_use_is_a_failed_start_that_says_why(self):

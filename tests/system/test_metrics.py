@@ -23,7 +23,7 @@ class Exposition(harness.Case):
         one = self.origin()
         lb = self.ballast([one.url])
         lb.ask()
-        text = lb.metrics().text
+        text = lb.metrics_after(1).text
         for name in NAMES:
             with self.subTest(name):
                 self.assertIn("# HELP %s " % name, text)
@@ -49,7 +49,7 @@ class Exposition(harness.Case):
         with lb.connect() as client:
             client.send(b"GET / HTTP/1.1\r\n\r\n")
             client.read_response()
-        metrics = lb.metrics()
+        metrics = lb.metrics_after(10)
         for url in (one.url, two.url):
             self.assertEqual(metrics.value("lb_requests_total", backend=url, method="GET",
                                            status=200), 3)
@@ -63,7 +63,7 @@ class Exposition(harness.Case):
         lb = self.ballast([one.url])
         for target in ("/", "/", "/sleep/60"):
             lb.ask(target)
-        metrics = lb.metrics()
+        metrics = lb.metrics_after(3)
         name = "lb_request_duration_seconds"
         counts = [metrics.matching(name + "_bucket", backend=one.url, le=le) for le in BUCKETS]
         self.assertEqual([len(count) for count in counts], [1] * len(BUCKETS))
@@ -118,7 +118,7 @@ class Exposition(harness.Case):
         dead = "http://127.0.0.1:%d" % harness.unused_port()
         lb = self.ballast([dead], retries=0)
         self.assertEqual(lb.ask().status, 502)
-        metrics = lb.metrics()
+        metrics = lb.metrics_after(1)
         self.assertEqual(metrics.value("lb_backend_errors_total", backend=dead), 1)
         self.assertEqual(metrics.value("lb_requests_total", backend=dead, status=502), 1)
 

@@ -97,7 +97,7 @@ class RateLimit(harness.Case):
         lb = self.ballast([one.url], rate_limit=dict(SLOW, burst=1))
         self.statuses(lb, 4)
         for _ in range(3):
-            metrics = lb.metrics()
+            metrics = lb.metrics_after(4)
         self.assertEqual(metrics.value("lb_rate_limited_requests_total"), 3)
         self.assertEqual(metrics.value("lb_requests_total", backend="none", status=429), 3)
 

@@ -72,7 +72,7 @@ class Timeouts(harness.Case):
                 fillers.append(filler)
             lb = self.limited("http://127.0.0.1:%d" % address[1], connect="300ms")
             self.assertEqual(lb.ask().status, 504)
-            reasons = lb.metrics().value("lb_backend_errors_total", reason="connect_timeout")
+            reasons = lb.metrics_after(1).value("lb_backend_errors_total", reason="connect_timeout")
             self.assertEqual(reasons, 1)
             for filler in fillers:
                 filler.close()

@@ -23,9 +23,10 @@ enum { CHILDREN_MAX = 8 };
 static inline const char *
 world_name(void)
 {
-	static char name[64];
+	static char name[64]; /* made once: processes forked later keep it */
 
-	snprintf(name, sizeof(name), "/ballast-unit-%ld", (long)getpid());
+	if (name[0] == '\0')
+		snprintf(name, sizeof(name), "/ballast-unit-%ld", (long)getpid());
 	return name;
 }
 
@@ -108,9 +109,12 @@ child_run_and_kill(child_task *task, void *arg, _Atomic uint64_t *word, uint64_t
 static inline void
 rendezvous(_Atomic uint32_t *arrived, uint32_t n, uint32_t round)
 {
+	unsigned looks = 0;
+
 	atomic_fetch_add(arrived, 1);
 	while (atomic_load(arrived) < n * (round + 1))
-		sched_yield();
+		if (++looks % 1000 == 0) /* so that they leave together when each has a CPU */
+			sched_yield();
 }
 
 /* A small generator with a seed, the same on every machine (Numerical Recipes' constants). */

@@ -6,6 +6,7 @@
 #include "../../src/master/exposition.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "../../src/master/exposition_process.h"
@@ -515,12 +516,12 @@ enum { WEIGHT_BYTES = 16 << 20 };
 static void
 heavy_child(int ready, int gate)
 {
-	char octet = 'r', *weight = malloc(WEIGHT_BYTES);
+	char octet = 'r';
+	void *weight = mmap(NULL, WEIGHT_BYTES, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-	if (weight == NULL)
+	if (weight == MAP_FAILED)
 		_exit(2);
-	memset(weight, octet, WEIGHT_BYTES);
-	octet = weight[WEIGHT_BYTES / 2];
 	if (write(ready, &octet, 1) != 1)
 		_exit(2);
 	_exit(read(gate, &octet, 1) != 0);

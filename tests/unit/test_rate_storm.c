@@ -7,13 +7,14 @@
 #include "harness.h"
 #include "rate_world.h"
 
-enum { ASKERS = 4, ROUNDS = 150, CLIENTS = 6, BURST = 5 };
+enum { ASKERS = 4, ROUNDS = 150, CLIENTS = 6, BURST = 5, PAIR = 2, DUELS = 40000, DUEL_TAKES = 3 };
 
 struct storm {
 	struct shm s;
 	_Atomic uint32_t arrived;
 	_Atomic uint32_t allowed[ROUNDS][CLIENTS];
 	_Atomic uint32_t evicted;
+	_Atomic uint32_t duelled[DUELS];
 };
 
 /* In every round all buckets are full and may vanish under the sweep of one of the askers. */
@@ -51,6 +52,44 @@ START_TEST(processes_asking_at_once_admit_exactly_the_burst_of_every_client)
 		for (unsigned client = 0; client < CLIENTS; client++)
 			ck_assert_uint_eq(storm->allowed[round][client], BURST);
 	ck_assert_uint_eq(storm->evicted, 0);
+	shm_detach(&storm->s);
+}
+END_TEST
+
+/*
+ * Two meet in every round over one client that neither has seen, in a set which one of them is just
+ * emptying of the clients of rounds before: so they may put it into different words.
+ */
+static int
+duel(unsigned number, void *arg)
+{
+	struct storm *storm = arg;
+	struct rate_limit limit = limit_of(1000, DUEL_TAKES);
+
+	for (uint32_t round = 0; round < DUELS; round++) {
+		uint64_t now = HOUR + round * SECOND;
+		uint32_t allowed = 0;
+
+		rendezvous(&storm->arrived, PAIR, round);
+		for (unsigned i = 0; i < 2 * DUEL_TAKES; i++) {
+			if (i == 0 && number == round % PAIR)
+				rate_sweep(&storm->s, now);
+			allowed +=
+				rate_take(&storm->s, &limit, HASH(0, 1 + round % 3), now).allowed;
+		}
+		atomic_fetch_add(&storm->duelled[round], allowed);
+	}
+	return 0;
+}
+
+START_TEST(two_that_put_in_one_client_at_once_share_one_bucket)
+{
+	struct storm *storm = world_shared(sizeof(*storm));
+
+	world_open(&storm->s, 1, 1, 8);
+	children_run(PAIR, duel, storm);
+	for (unsigned round = 0; round < DUELS; round++)
+		ck_assert_uint_eq(storm->duelled[round], DUEL_TAKES);
 	shm_detach(&storm->s);
 }
 END_TEST
@@ -121,6 +160,7 @@ main(void)
 	TCase *t = tcase_create("rate storm");
 
 	tcase_add_test(t, processes_asking_at_once_admit_exactly_the_burst_of_every_client);
+	tcase_add_test(t, two_that_put_in_one_client_at_once_share_one_bucket);
 	tcase_add_test(t, processes_asking_at_once_admit_exactly_burst_and_refill);
 	tcase_add_test(t, a_set_that_everybody_evicts_from_still_answers_everybody);
 	tcase_set_timeout(t, 120);

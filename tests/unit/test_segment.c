@@ -17,6 +17,19 @@
 #include "harness.h"
 #include "shm_world.h"
 
+/* Before and after the tests, outside of their processes: one that fails leaves nothing either. */
+static void
+choose_name(void)
+{
+	world_name();
+}
+
+static void
+remove_rest(void)
+{
+	shm_unlink(world_name());
+}
+
 static const struct shm_shape small = { 3, 2, 8 };
 
 static void
@@ -423,6 +436,7 @@ main(void)
 	Suite *s = suite_create("segment");
 	TCase *t = tcase_create("segment");
 
+	tcase_add_unchecked_fixture(t, choose_name, remove_rest);
 	tcase_add_test(t, its_parts_lie_one_behind_the_other_each_on_a_page);
 	tcase_add_test(t, a_thousand_backends_and_twenty_slots_stay_well_below_16_mib);
 	tcase_add_test(t, rate_rows_are_rounded_up_to_a_power_of_two);

@@ -31,7 +31,7 @@ struct balance {
 	struct candidate *candidates;
 	uint32_t sequence_len;
 	uint16_t *sequence; /* smooth weighted order of candidate indices, one period */
-	uint32_t *load;     /* n words for use within one pick; each process has its own after the fork */
+	uint32_t *load;     /* n words for use within one pick; after the fork each has its own */
 };
 
 struct strategy {

@@ -42,6 +42,8 @@ uint64_t *proxy_now(struct proxy *);
 void proxy_turn_over(struct proxy *);
 void proxy_set_access_log(struct proxy *, int fd);
 
+/* Takes what waits in the listener's queue: when the last process closes it, those would be reset. */
+void proxy_accept_rest(struct proxy *);
 /* No new connections; each idle one may bring one more request. */
 void proxy_retire(struct proxy *);
 /* The same, and idle connections end now. */

@@ -10,8 +10,10 @@
 
 enum { BACKEND_URL_MAX = 256, BACKEND_NONE = 0xffff };
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): a cache line for each writer */
 struct backend {
 	_Alignas(64) char url[BACKEND_URL_MAX]; /* master; empty: row never used */
+	uint32_t url_hash;                      /* master only; 0: row never used */
 	_Atomic uint32_t configured;       /* master: 1 while the newest configuration names it */
 	_Atomic uint32_t last_generation;  /* master: newest generation that named it */
 	_Atomic uint32_t prior_generation; /* master: the one before, for when the newest fails */
@@ -20,8 +22,7 @@ struct backend {
 	_Atomic uint32_t successes, fails; /* checker: in a row, for rise and fall */
 	_Atomic uint64_t since_us;         /* checker: wall time of the last flip */
 	_Atomic uint64_t last_probe_us;    /* checker: wall time */
-	_Atomic uint32_t
-		last_status; /* checker: HTTP status of the last probe, 0 none, or errno + 1000 */
+	_Atomic uint32_t last_status; /* checker: status of the last probe, 0 none, errno + 1000 */
 	_Alignas(64) _Atomic uint64_t failures; /* any worker: connect failures, fetch_add */
 };
 

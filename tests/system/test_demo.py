@@ -1,0 +1,147 @@
+"""Point 15: `make run`, and its configuration before two backends of Python's standard library.
+
+The ports of the demonstration are fixed, so this file lives in a network namespace of its own.
+"""
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import unittest
+
+import harness
+import wire
+
+ENGINES = ("poll",)
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CONFIG = os.path.join(ROOT, "conf", "config.yaml")
+PORTS = (3332, 9001, 9002)
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+
+def own_network():
+    """Leaves the network of the machine for one that has nothing but loopback."""
+    flags = CLONE_NEWNET | (0 if os.geteuid() == 0 else CLONE_NEWUSER)
+    if ctypes.CDLL(None, use_errno=True).unshare(flags) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    with socket.socket() as sock:
+        row = struct.pack("16sH14x", b"lo", 0)
+        up = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, row))[1] | IFF_UP
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", up))
+
+
+def setUpModule():
+    try:
+        own_network()
+    except OSError as error:
+        if not all(wire.is_refused(port) for port in PORTS):
+            raise unittest.SkipTest("no network namespace (%s), and the ports are in use" % error)
+
+
+class Demo(harness.Case):
+    def spawn(self, *arguments, **more):
+        process = subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.DEVNULL,
+                                   env=harness.environment(), start_new_session=True, **more)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        """With all of its session, whatever the test did."""
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+    def wait_port(self, port):
+        harness.wait_for(lambda: not wire.is_refused(port), "port %d" % port)
+
+    def test_make_run_serves_alternately_and_ctrl_c_ends_all_of_it(self):
+        build = os.path.dirname(harness.BALLAST)
+        with open(os.path.join(self.directory(), "said"), "w+", encoding="utf-8") as said:
+            demo = self.spawn("sh", "tests/system/run-demo.sh", stdout=said,
+                              stderr=subprocess.STDOUT)
+            for port in (9001, 9002, 3332):
+                self.wait_port(port)
+            texts = [wire.ask(3332).text for _ in range(10)]
+            self.assertEqual(sorted(set(texts)), ["hello from one\n", "hello from two\n"])
+            self.assertEqual(texts, texts[:2] * 5)
+            metrics = harness.Metrics(wire.ask(3332, "/metrics").text)
+            for name in ("lb_requests_total", "lb_request_duration_seconds_bucket",
+                         "lb_backend_up", "lb_active_connections",
+                         "lb_rate_limited_requests_total"):
+                self.assertTrue(metrics.has(name), name)
+            os.killpg(demo.pid, signal.SIGINT)
+            self.assertEqual(demo.wait(harness.PATIENCE), 0)
+            for port in PORTS:
+                harness.wait_for(lambda p=port: wire.is_refused(p), "port %d to be free" % port)
+            said.seek(0)
+            self.assertIn("curl localhost:3332", said.read())
+        self.assertTrue(os.path.exists(build))
+
+    def test_what_already_serves_a_port_becomes_the_backend(self):
+        other = self.script(harness.answers(harness.OK), port=9001)
+        with open(os.path.join(self.directory(), "said"), "w+", encoding="utf-8") as said:
+            demo = self.spawn("sh", "tests/system/run-demo.sh", stdout=said,
+                              stderr=subprocess.STDOUT)
+            self.wait_port(3332)
+            self.assertEqual(sorted({wire.ask(3332).text for _ in range(4)}),
+                             ["hello from two\n", "ok"])
+            os.killpg(demo.pid, signal.SIGINT)
+            self.assertEqual(demo.wait(harness.PATIENCE), 0)
+            said.seek(0)
+            self.assertIn("port 9001 is served already", said.read())
+        self.assertGreater(other.connections, 0)
+
+    def test_the_same_configuration_before_two_http_servers_of_python(self):
+        for port, text in ((9001, "a"), (9002, "b")):
+            directory = self.directory()
+            with open(os.path.join(directory, "index.html"), "w", encoding="ascii") as file:
+                file.write(text)
+            self.spawn(sys.executable, "-m", "http.server", "-d", directory, str(port),
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.wait_port(port)
+        run = self.directory()
+        with open(os.path.join(run, "said"), "w+", encoding="utf-8") as said:
+            lb = self.spawn(harness.BALLAST, "-c", CONFIG, "-p", os.path.join(run, "pid"),
+                            stdout=said, stderr=subprocess.STDOUT)
+            self.wait_port(3332)
+            texts = [wire.ask(3332).text for _ in range(10)]
+            self.assertEqual((texts.count("a"), texts.count("b")), (5, 5))
+            self.assertEqual(texts, texts[:2] * 5)
+            lb.send_signal(signal.SIGTERM)
+            self.assertEqual(lb.wait(harness.PATIENCE), 0)
+
+    def test_60_rapid_requests_from_one_address(self):
+        run = self.directory()
+        one, two = self.origin("one", 9001), self.origin("two", 9002)
+        lb = self.spawn(harness.BALLAST, "-q", "-c", CONFIG, "-p", os.path.join(run, "pid"))
+        self.wait_port(3332)
+        with wire.connect(3332) as client:
+            client.send(wire.request() * 60)
+            statuses = [client.read_response().status for _ in range(60)]
+        self.assertEqual(set(statuses), {200, 429})
+        self.assertGreaterEqual(statuses.count(200), 20)
+        if not harness.SANITIZED:
+            self.assertLessEqual(statuses.count(200), 25)
+        self.assertEqual(one.count() + two.count(), statuses.count(200) + self.probes(one, two))
+        lb.send_signal(signal.SIGTERM)
+        self.assertEqual(lb.wait(harness.PATIENCE), 0)
+
+    @staticmethod
+    def probes(*origins):
+        """Those of the checker, as ballast counts them."""
+        metrics = harness.Metrics(wire.ask(3332, "/metrics").text)
+        return metrics.value("lb_health_checks_total")
+
+
+if __name__ == "__main__":
+    unittest.main()
