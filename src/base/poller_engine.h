@@ -7,6 +7,7 @@
 #ifndef BALLAST_SRC_BASE_POLLER_ENGINE_H
 #define BALLAST_SRC_BASE_POLLER_ENGINE_H
 
+#include <assert.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +50,7 @@ queue_append(struct watch *head, struct watch *w)
 static inline void
 queue_take(struct watch *w)
 {
+	assert(w->prev != NULL && w->next != NULL);
 	w->prev->next = w->next;
 	w->next->prev = w->prev;
 	w->next = NULL;

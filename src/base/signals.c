@@ -53,7 +53,8 @@ signals_reset(void)
 	sigset_t none;
 
 	for (int s = 1; s < NSIG; s++)
-		signal(s, SIG_DFL); /* refused for KILL, STOP and libc's own: they stay as they are */
+		signal(s,
+			SIG_DFL); /* refused for KILL, STOP and libc's own: they stay as they are */
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

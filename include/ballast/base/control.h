@@ -6,14 +6,20 @@
 #ifndef BALLAST_BASE_CONTROL_H
 #define BALLAST_BASE_CONTROL_H
 
+/*
+ * READY   child to master: traffic is served from here on.
+ * RETIRE  master to worker: a newer generation is ready.  No new connections; each idle one may bring
+ *         its next request; leave when none is left or the drain time is over.
+ * DRAIN   master to child: the service ends.  The same, but idle connections end soon.
+ * REOPEN  master to child: log files were rotated.
+ */
 enum control {
-	CONTROL_NONE = 0,    /* nothing to read now */
-	CONTROL_READY = 'R', /* child to master: traffic is served from here on */
-	CONTROL_RETIRE = 'L', /* master to worker: a newer generation is ready; take no new connections, let each
-				 idle one bring its next request, leave when none is left or the drain time is over */
-	CONTROL_DRAIN = 'D', /* master to child: the service ends; the same, but idle connections close now */
-	CONTROL_REOPEN = 'O', /* master to child: log files were rotated */
-	CONTROL_EOF = -1,    /* the other end is gone */
+	CONTROL_NONE = 0, /* nothing to read now */
+	CONTROL_READY = 'R',
+	CONTROL_RETIRE = 'L',
+	CONTROL_DRAIN = 'D',
+	CONTROL_REOPEN = 'O',
+	CONTROL_EOF = -1, /* the other end is gone */
 };
 
 /* fds[0] for the master, fds[1] for the child; both non-blocking and close-on-exec.  0 or -errno. */

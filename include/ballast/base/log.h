@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR, LEVEL_FATAL };
-enum log_format { LOG_AUTO, LOG_JSON, LOG_CONSOLE }; /* AUTO: LOG_ENV=prod means JSON, else console */
+/* AUTO: LOG_ENV=prod means JSON, else console. */
+enum log_format { LOG_AUTO, LOG_JSON, LOG_CONSOLE };
 enum log_kind { LOG_END, LOG_KIND_STR, LOG_KIND_INT, LOG_KIND_FLOAT, LOG_KIND_BOOL };
 
 struct log_field {
@@ -25,21 +26,28 @@ struct log_field {
 	double real;
 };
 
-#define LOG_STR(name_, text_) ((struct log_field){ .kind = LOG_KIND_STR, .name = (name_), .text = (text_), .text_len = (size_t)-1 })
-#define LOG_SPAN(name_, p_, n_) ((struct log_field){ .kind = LOG_KIND_STR, .name = (name_), .text = (p_), .text_len = (n_) })
-#define LOG_INT(name_, v_) ((struct log_field){ .kind = LOG_KIND_INT, .name = (name_), .number = (int64_t)(v_) })
-#define LOG_FLOAT(name_, v_) ((struct log_field){ .kind = LOG_KIND_FLOAT, .name = (name_), .real = (v_) })
-#define LOG_BOOL(name_, v_) ((struct log_field){ .kind = LOG_KIND_BOOL, .name = (name_), .number = (v_) })
+#define LOG_STR(name_, text_)                                                                      \
+	((struct log_field){                                                                       \
+		.kind = LOG_KIND_STR, .name = (name_), .text = (text_), .text_len = (size_t)-1 })
+#define LOG_SPAN(name_, p_, n_)                                                                    \
+	((struct log_field){                                                                       \
+		.kind = LOG_KIND_STR, .name = (name_), .text = (p_), .text_len = (n_) })
+#define LOG_INT(name_, v_)                                                                         \
+	((struct log_field){ .kind = LOG_KIND_INT, .name = (name_), .number = (int64_t)(v_) })
+#define LOG_FLOAT(name_, v_)                                                                       \
+	((struct log_field){ .kind = LOG_KIND_FLOAT, .name = (name_), .real = (v_) })
+#define LOG_BOOL(name_, v_)                                                                        \
+	((struct log_field){ .kind = LOG_KIND_BOOL, .name = (name_), .number = (v_) })
 
 #define LOG_STRINGIFY_(x) #x
-#define LOG_STRINGIFY(x) LOG_STRINGIFY_(x)
-#define LOG_CALLER (__FILE__ ":" LOG_STRINGIFY(__LINE__))
+#define LOG_STRINGIFY(x)  LOG_STRINGIFY_(x)
+#define LOG_CALLER        (__FILE__ ":" LOG_STRINGIFY(__LINE__))
 #define log_at(level_, msg_, ...)                                                                  \
 	log_write((level_), LOG_CALLER, (msg_),                                                    \
-		  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { .kind = LOG_END } })
+		(const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .kind = LOG_END } })
 #define log_debug(...) log_at(LEVEL_DEBUG, __VA_ARGS__)
-#define log_info(...) log_at(LEVEL_INFO, __VA_ARGS__)
-#define log_warn(...) log_at(LEVEL_WARN, __VA_ARGS__)
+#define log_info(...)  log_at(LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...)  log_at(LEVEL_WARN, __VA_ARGS__)
 #define log_error(...) log_at(LEVEL_ERROR, __VA_ARGS__)
 
 /* Before log_open: console on stderr, level info. */

@@ -13,8 +13,9 @@
 struct timer {
 	struct timer *next, *prev;
 	uint64_t deadline_us;
-	void (*expired)(struct timer *); /* set by the owner; the timer is disarmed when it is called */
-	uint8_t limit;                   /* index of the queue; only meaningful when armed */
+	void (*expired)(
+		struct timer *); /* set by the owner; the timer is disarmed when it is called */
+	uint8_t limit;           /* index of the queue; only meaningful when armed */
 };
 
 enum { TIMEOUT_LIMITS = 16 };

@@ -24,7 +24,7 @@ struct config_backend {
 	char *url;  /* as configured, without the userinfo it may not have */
 	char *host; /* IPv6 without brackets */
 	uint16_t port;
-	char *path; /* of the URL, "/" when absent: the default health path */
+	char *path;      /* of the URL, "/" when absent: the default health path */
 	uint16_t weight; /* 1..CONFIG_WEIGHT_MAX */
 	unsigned n_addrs;
 	struct addr addrs[CONFIG_ADDRS_MAX]; /* all that the name has, tried in turn */
@@ -49,7 +49,8 @@ struct config_health {
 };
 
 struct config_timeouts {
-	uint64_t request_header_us, request_body_us, connect_us, response_header_us, response_body_us;
+	uint64_t request_header_us, request_body_us, connect_us, response_header_us,
+		response_body_us;
 	uint64_t client_write_us, keep_alive_us, tunnel_us, drain_us;
 };
 
@@ -69,7 +70,7 @@ struct config_access_log {
 
 struct config_process {
 	char *user, *group; /* NULL: stay who we are */
-	char *pidfile; /* NULL: nobody named one */
+	char *pidfile;      /* NULL: nobody named one */
 	char *runtime_dir;
 	unsigned workers; /* resolved: "auto" is config_usable_cpus() */
 	enum poller_engine event_engine;
@@ -78,7 +79,7 @@ struct config_process {
 };
 
 struct config {
-	char *file;         /* path of config.yaml as named; need not exist when LB_BACKENDS is set and nobody named it */
+	char *file; /* path of config.yaml as named; need not exist when LB_BACKENDS is set and nobody named it */
 	char *process_file; /* path of ballast.cfg, or NULL */
 	struct addr listen;
 	char *listen_text; /* as written */
@@ -108,8 +109,8 @@ struct config {
 struct config_request {
 	const char *file, *process_file, *pidfile, *log_level;
 	unsigned workers;
-	bool quiet;   /* log level error */
-	bool resolve; /* look host names up; -t does not (it opens no socket) */
+	bool quiet;                    /* log level error */
+	bool resolve;                  /* look host names up; -t does not (it opens no socket) */
 	const char *const *strategies; /* known names, NULL-terminated */
 };
 
@@ -121,7 +122,8 @@ bool config_load(struct config **out, const struct config_request *, struct err 
  */
 bool config_load_process(struct config **out, const struct config_request *, struct err *);
 /* For HUP: config.yaml and environment again; process settings and their sources are kept from `old`. */
-bool config_load_again(struct config **out, const struct config *old, const struct config_request *, struct err *);
+bool config_load_again(
+	struct config **out, const struct config *old, const struct config_request *, struct err *);
 void config_free(struct config *);
 /* The effective configuration as YAML, each value with a comment that says where it came from. */
 void config_dump(const struct config *, FILE *);
@@ -135,7 +137,8 @@ config_expects(const struct config_health *h, int status)
 {
 	unsigned bit = (unsigned)(status - EXPECT_FIRST);
 
-	return status >= EXPECT_FIRST && status <= EXPECT_LAST && (h->expect[bit / 8] >> (bit % 8) & 1);
+	return status >= EXPECT_FIRST && status <= EXPECT_LAST &&
+	       (h->expect[bit / 8] >> (bit % 8) & 1);
 }
 
 /* For docs and --help: every option as Markdown, and as mdoc for ballast.yaml(5). */

@@ -22,8 +22,8 @@ struct proxy_setup {
 	struct poller *poller;
 	struct timeouts *
 		timeouts; /* the proxy sets the limits below PROXY_LIMITS; the rest is the worker's */
-	int listener;             /* closed when the proxy retires or ends */
-	int access_log; /* descriptor, or -1: off */
+	int listener;     /* closed when the proxy retires or ends */
+	int access_log;   /* descriptor, or -1: off */
 	const struct addr
 		*admin; /* the master's Unix socket; NULL: the metrics path is not public */
 };

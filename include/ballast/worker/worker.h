@@ -15,16 +15,16 @@ struct worker_setup {
 	struct slot *slot;       /* its own */
 	struct balance *balance; /* candidate i is config->backends[i] */
 	int listener;
-	int control;              /* its end of the control pair */
-	int access_log;           /* descriptor, or -1: off */
+	int control;                 /* its end of the control pair */
+	int access_log;              /* descriptor, or -1: off */
 	const char *access_log_path; /* to open again on CONTROL_REOPEN; NULL: cannot be reopened */
-	const struct addr *admin; /* the master's Unix socket, for the metrics path on lb_port */
+	const struct addr *admin;    /* the master's Unix socket, for the metrics path on lb_port */
 };
 
 enum worker_exit {
-	WORKER_DONE = 0,  /* drained */
+	WORKER_DONE = 0,   /* drained */
 	WORKER_FAILED = 1, /* could not start */
-	WORKER_CUT = 3,   /* the drain time ran out, exchanges were cut */
+	WORKER_CUT = 3,    /* the drain time ran out, exchanges were cut */
 };
 
 /*
