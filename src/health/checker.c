@@ -75,6 +75,23 @@ url_of(const struct subject *s)
 
 /* ---- verdicts */
 
+static const char *
+reason_of(int result)
+{
+	if (result > 0)
+		return "unexpected status";
+	switch (-result) {
+	case ETIMEDOUT:
+		return "no answer in time";
+	case EPROTO:
+		return "its answer is not HTTP";
+	case EMSGSIZE:
+		return "its head does not end";
+	default:
+		return strerror(-result);
+	}
+}
+
 static void
 tell(const struct subject *s, enum verdict_change change, int result)
 {
@@ -83,13 +100,11 @@ tell(const struct subject *s, enum verdict_change change, int result)
 	if (change == VERDICT_UP)
 		log_info("backend recovered", LOG_STR("backend", url_of(s)),
 			LOG_INT("status", result));
-	else if (result > 0)
-		log_warn("backend marked down", LOG_STR("backend", url_of(s)),
-			LOG_INT("fails", atomic_load(&b->fails)), LOG_INT("status", result));
 	else
 		log_warn("backend marked down", LOG_STR("backend", url_of(s)),
-			LOG_INT("fails", atomic_load(&b->fails)),
-			LOG_STR("error", strerror(-result)));
+			LOG_STR("reason", reason_of(result)),
+			LOG_INT("status", result > 0 ? result : 0),
+			LOG_INT("fails", atomic_load(&b->fails)));
 }
 
 static void

@@ -175,10 +175,9 @@ retry_or_fail(struct exchange *x, enum failure f)
 		x->fresh_only = true;
 	} else {
 		fail_upstream(x, f);
-		if (!again || x->internal || x->attempts > x->proxy->config->retries)
+		if (!again || x->internal || x->tried.n >= x->proxy->config->retries)
 			return FAIL;
-		if (x->tried.n < TRIED_MAX)
-			x->tried.index[x->tried.n++] = x->target;
+		x->tried.index[x->tried.n++] = x->target;
 	}
 	x->failure = FAIL_NONE;
 	lease_return(x);

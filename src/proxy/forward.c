@@ -34,7 +34,7 @@ pick(struct exchange *x)
 		v = pick_backend(x);
 	if (v != NEXT)
 		return v;
-	if (x->attempts++ > 0 && !x->internal)
+	if (x->attempts++ > 0 && x->tried.n > 0)
 		metrics_count(p->shm, p->slot, COUNTER_RETRIES, 1);
 	x->t_picked = p->now_us;
 	return NEXT;

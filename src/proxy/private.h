@@ -185,7 +185,7 @@ struct exchange {
 	bool up_shut, down_shut; /* tunnel: the end was passed on */
 	uint16_t target;
 	uint16_t attempts;
-	struct tried tried;
+	struct tried tried; /* backends that failed: as many as there were retries */
 	/* facts */
 	int status;
 	struct ip ip; /* the client's, maybe as told by a trusted proxy */

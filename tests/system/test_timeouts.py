@@ -139,15 +139,18 @@ class Timeouts(harness.Case):
             stream.read_head()
             stream.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"
                         b"Connection: Upgrade\r\n\r\n")
-            for _ in range(8):
+            for _ in range(15):
                 stream.send(stream.exactly(1))
             stream.rest()
         script = self.script(upgrade)
-        lb = self.limited(script.url, tunnel="700ms")
+        lb = self.limited(script.url, tunnel="1s")
         with lb.connect() as client:
             client.send(wire.request(fields={"Upgrade": "x", "Connection": "Upgrade"}))
             self.assertEqual(client.read_response().status, 101)
-            for _ in range(8):
+            # A tenth of a second between octets: longer than the limit in all, and it lives.
+            pace = threading.Event()
+            for _ in range(15):
+                pace.wait(0.1)
                 client.send(b"x")
                 self.assertEqual(client.exactly(1), b"x")
             self.assertTrue(client.is_closed())
