@@ -1,35 +1,40 @@
 /*
  * The checker process: one subject per backend, each probed on its own beat,
- * spread over the interval, all at once at the start.  It alone writes verdicts.
+ * spread over the interval, all at once at the start.  It alone writes verdicts;
+ * their history lies in the backends' rows, where the next checker finds it.
  * A worker's failed connect is evidence: it counts as a failed probe and calls a real one
- * at once.  A checker that was itself held up does not blame the backends for it.
+ * at once, which decides.  A checker that was itself held up, or that is short of descriptors or memory,
+ * does not blame the backends for it.  All memory is taken at the start.
  */
 #include "ballast/health/checker.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ballast/base/clock.h"
 #include "ballast/base/control.h"
 #include "ballast/base/log.h"
-#include "ballast/base/poller.h"
 #include "ballast/base/signals.h"
 #include "ballast/base/sock.h"
-#include "ballast/base/timeout.h"
 #include "ballast/shm/metrics.h"
+
 #include "probe.h"
+#include "schedule.h"
 #include "verdict.h"
 
 #define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-enum { LIMIT_PROBE };
+enum { LIMIT_PROBE = PROBE_LIMITS };
 enum {
 	LOOK_MS = 100,            /* how often the workers' evidence is looked at */
 	EVIDENCE_GAP_US = 200000, /* between two probes called by evidence */
-	LATE_US = 500000,         /* a turn that late means that we were held up */
-	ERRNO_STATUS = 1000,      /* last_status: errno + this */
+	LATE_US =
+		500000, /* a turn that late, or by the limit of a probe, means that we were held up */
+	REPEATS_MAX = 3,     /* who is held up again and again must judge at last */
+	ERRNO_STATUS = 1000, /* last_status: errno + this */
 	SPARE_WATCHES = 8,
 };
 
@@ -37,22 +42,28 @@ struct subject {
 	struct probe probe;
 	struct timer limit;
 	struct checker *checker;
-	uint64_t due_us, started_us, evidence_us;
+	uint64_t started_us, evidence_us;
 	uint64_t failures; /* of the workers, as last seen */
 	uint16_t row;
 	uint16_t index;
+	uint8_t repeats;
+	bool hindered;  /* its last probe could not be made */
+	bool suspected; /* by workers, since its last result */
 };
 
 struct checker {
 	const struct checker_setup *setup;
 	struct poller *poller;
 	struct timeouts timeouts;
+	struct prober prober;
+	struct schedule schedule;
 	struct watch control, signals;
 	struct subject *subjects;
 	unsigned n;
 	uint64_t now_us, held_up_us; /* when we last came late */
 	uint64_t evidence;
 	bool leaving;
+	bool broken; /* its one wait fails */
 };
 
 static const struct config_health *
@@ -107,25 +118,59 @@ tell(const struct subject *s, enum verdict_change change, int result)
 			LOG_INT("fails", atomic_load(&b->fails)));
 }
 
-static void
-judge(struct subject *s, bool success, int result)
+static struct history
+history_of(const struct subject *s)
 {
-	struct checker *c = s->checker;
-	struct backend *b = row_of(s);
-	const struct verdict_rules rules = { health(c)->rise, health(c)->fall };
-	struct history h = {
-		.up = backend_is_up(c->setup->shm, s->row),
+	const struct backend *b = row_of(s);
+
+	return (struct history){
+		.up = backend_is_up(s->checker->setup->shm, s->row),
 		.successes = atomic_load(&b->successes),
 		.fails = atomic_load(&b->fails),
 	};
+}
+
+static void
+keep_history(const struct subject *s, const struct history *h)
+{
+	struct backend *b = row_of(s);
+
+	atomic_store(&b->successes, h->successes);
+	atomic_store(&b->fails, h->fails);
+}
+
+static struct verdict_rules
+rules_of(const struct checker *c)
+{
+	return (struct verdict_rules){ health(c)->rise, health(c)->fall };
+}
+
+static void
+judge(struct subject *s, bool success, int result)
+{
+	const struct verdict_rules rules = rules_of(s->checker);
+	struct history h = history_of(s);
 	enum verdict_change change = verdict_result(&h, &rules, success);
 
-	atomic_store(&b->successes, h.successes);
-	atomic_store(&b->fails, h.fails);
+	keep_history(s, &h);
 	if (change == VERDICT_STAYS)
 		return;
-	backend_set_up(c->setup->shm, s->row, h.up, clock_wall_us());
+	backend_set_up(s->checker->setup->shm, s->row, h.up, clock_wall_us());
 	tell(s, change, result);
+}
+
+/* Once for each result: however many workers say it, and however often, it is one thing they say. */
+static void
+suspect(struct subject *s)
+{
+	const struct verdict_rules rules = rules_of(s->checker);
+	struct history h = history_of(s);
+
+	if (s->suspected)
+		return;
+	s->suspected = true;
+	verdict_suspicion(&h, &rules);
+	keep_history(s, &h);
 }
 
 static void
@@ -133,19 +178,36 @@ record(struct subject *s, int result)
 {
 	struct checker *c = s->checker;
 	struct backend *b = row_of(s);
-	bool success = result > 0 && config_expects(health(c), result);
+	bool success = config_expects(health(c), result);
 
-	timer_disarm(&s->limit);
+	s->repeats = 0;
+	s->hindered = s->suspected = false;
 	atomic_store(&b->last_probe_us, clock_wall_us());
 	atomic_store(&b->last_status, (uint32_t)(result > 0 ? result : ERRNO_STATUS - result));
 	metrics_health_check(c->setup->shm, c->setup->slot, s->row, success);
 	judge(s, success, result);
 }
 
+/* Not counted: the next one of the schedule will tell.  Said once, not in every interval. */
+static void
+could_not_probe(struct subject *s, int result)
+{
+	if (!s->hindered)
+		log_error("health check cannot be made", LOG_STR("backend", url_of(s)),
+			LOG_STR("error", strerror(-result)));
+	s->hindered = true;
+}
+
 static void
 probe_done(struct probe *p, int result)
 {
-	record(OWNER(p, struct subject, probe), result);
+	struct subject *s = OWNER(p, struct subject, probe);
+
+	timer_disarm(&s->limit);
+	if (probe_was_hindered(result))
+		could_not_probe(s, result);
+	else
+		record(s, result);
 }
 
 static void
@@ -167,10 +229,12 @@ probe_expired(struct timer *t)
 	struct subject *s = OWNER(t, struct subject, limit);
 
 	probe_abort(&s->probe);
-	if (s->checker->held_up_us > s->started_us)
+	if (s->checker->held_up_us > s->started_us && s->repeats < REPEATS_MAX) {
+		s->repeats++;
 		begin_probe(s);
-	else
+	} else {
 		record(s, -ETIMEDOUT);
+	}
 }
 
 /* ---- when */
@@ -178,15 +242,10 @@ probe_expired(struct timer *t)
 static void
 begin_due(struct checker *c)
 {
-	for (unsigned i = 0; i < c->n; i++) {
-		struct subject *s = &c->subjects[i];
+	int i;
 
-		if (s->due_us > c->now_us)
-			continue;
-		while (s->due_us <= c->now_us)
-			s->due_us += health(c)->interval_us;
-		begin_probe(s);
-	}
+	while ((i = schedule_take(&c->schedule, c->now_us)) >= 0)
+		begin_probe(&c->subjects[i]);
 }
 
 static void
@@ -201,8 +260,7 @@ hear_evidence(struct subject *s)
 	s->evidence_us = c->now_us;
 	if (!backend_is_up(c->setup->shm, s->row))
 		return;
-	if (health(c)->fall > 1)
-		judge(s, false, -ECONNREFUSED);
+	suspect(s);
 	begin_probe(s);
 }
 
@@ -225,37 +283,68 @@ look_at_evidence(struct checker *c)
 }
 
 static int
-wait_ms(const struct checker *c)
+wait_ms(const struct checker *c, uint64_t now_us)
 {
-	uint64_t next = c->now_us + LOOK_MS * 1000;
+	uint64_t due_us = schedule_due_us(&c->schedule);
+	int ms = timeouts_next_ms(&c->timeouts, now_us, LOOK_MS);
 
-	for (unsigned i = 0; i < c->n; i++) {
-		if (c->subjects[i].due_us < next)
-			next = c->subjects[i].due_us;
-	}
-	return timeouts_next_ms(&c->timeouts, c->now_us, (int)((next - c->now_us + 999) / 1000));
+	if (due_us <= now_us)
+		return 0;
+	if (due_us - now_us >= (uint64_t)ms * 1000)
+		return ms;
+	return (int)((due_us - now_us + 999) / 1000);
+}
+
+/* From one turn to the next: to be stopped in the midst of one is to be held up, too. */
+static bool
+was_held_up(const struct checker *c, uint64_t expected_us)
+{
+	uint64_t late_us = health(c)->timeout_us < LATE_US ? health(c)->timeout_us : LATE_US;
+
+	return c->now_us > expected_us + late_us;
+}
+
+/* The beat tells that the loop turns; the lag, how long its slowest turn of the last second was. */
+static void
+publish(const struct checker *c, uint64_t done_us)
+{
+	struct slot *slot = c->setup->slot;
+	uint32_t took = (uint32_t)(done_us - c->now_us);
+	uint64_t last = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
+
+	if (took > atomic_load_explicit(&slot->lag_us, memory_order_relaxed) ||
+		c->now_us / 1000000 != last / 1000000)
+		atomic_store_explicit(&slot->lag_us, took, memory_order_relaxed);
+	atomic_store_explicit(&slot->beat_us, done_us, memory_order_relaxed);
 }
 
 static void
 turn(struct checker *c)
 {
-	uint64_t before = clock_now_us();
-	int wait;
+	int wait = wait_ms(c, clock_now_us());
+	uint64_t expected_us = c->now_us + (uint64_t)wait * 1000;
+	int rc = poller_turn(c->poller, wait, &c->now_us);
 
-	c->now_us = before;
-	wait = wait_ms(c);
-	poller_turn(c->poller, wait, &c->now_us);
-	if (c->now_us - before > (uint64_t)wait * 1000 + LATE_US)
+	if (rc < 0) { /* nothing will mend it here; the master starts another, with backoff */
+		log_error("waiting for events failed", LOG_STR("error", strerror(-rc)));
+		c->broken = true;
+	}
+	if (was_held_up(c, expected_us))
 		c->held_up_us = c->now_us;
 	timeouts_expire(&c->timeouts, c->now_us);
 	look_at_evidence(c);
 	begin_due(c);
-	atomic_store_explicit(&c->setup->slot->lag_us, (uint32_t)(clock_now_us() - c->now_us),
-		memory_order_relaxed);
-	atomic_store_explicit(&c->setup->slot->beat_us, c->now_us, memory_order_relaxed);
+	publish(c, clock_now_us());
 }
 
 /* ---- beginning and end */
+
+static void
+leave(struct checker *c)
+{
+	slot_set_state(c->setup->slot, SLOT_DRAINING);
+	c->leaving = true;
+}
 
 static void
 control_wake(struct watch *w)
@@ -268,7 +357,7 @@ control_wake(struct watch *w)
 			log_reopen();
 			continue;
 		}
-		c->leaving = true;
+		leave(c); /* CONTROL_EOF, too: the master is gone */
 		return;
 	}
 	watch_clear(w, POLLER_IN);
@@ -280,28 +369,25 @@ signals_wake(struct watch *w)
 	struct checker *c = OWNER(w, struct checker, signals);
 	int signal;
 
-	while ((signal = signals_next(w->fd, NULL)) != 0)
-		c->leaving |= signal == SIGTERM;
+	while ((signal = signals_next(w->fd, NULL)) != 0) {
+		if (signal == SIGTERM)
+			leave(c);
+	}
 	watch_clear(w, POLLER_IN);
 }
 
-static bool
+static void
 make_subject(struct checker *c, unsigned i)
 {
-	const struct config_backend *b = &c->setup->config->backends[i];
 	struct subject *s = &c->subjects[i];
-	const char *path = health(c)->path != NULL ? health(c)->path : b->path;
 
 	s->checker = c;
 	s->row = c->setup->rows[i];
 	s->index = (uint16_t)i;
 	s->limit.expired = probe_expired;
 	s->failures = backend_failures(c->setup->shm, s->row);
-	s->due_us = c->now_us + health(c)->interval_us * (i + 1) / c->n;
-	if (!probe_init(&s->probe, c->poller, b->addrs, b->n_addrs))
-		return false;
+	probe_init(&s->probe, &c->prober, &c->setup->config->backends[i], health(c)->path);
 	s->probe.done = probe_done;
-	return probe_set_request(&s->probe, b->host, b->port, path);
 }
 
 static int
@@ -324,19 +410,25 @@ static int
 start(struct checker *c)
 {
 	const struct config *cfg = c->setup->config;
+	int rc;
 
 	c->now_us = clock_now_us();
 	c->n = cfg->n_backends;
+	schedule_init(&c->schedule, c->n, health(c)->interval_us, c->now_us);
 	timeouts_init(&c->timeouts);
 	timeouts_set(&c->timeouts, LIMIT_PROBE, health(c)->timeout_us);
 	c->poller = poller_create(POLLER_AUTO, c->n + SPARE_WATCHES);
 	c->subjects = calloc(c->n, sizeof(*c->subjects));
 	if (c->poller == NULL || c->subjects == NULL)
 		return -ENOMEM;
-	for (unsigned i = 0; i < c->n; i++) {
-		if (!make_subject(c, i))
-			return -EINVAL;
-	}
+	c->prober.poller = c->poller;
+	c->prober.timeouts = &c->timeouts;
+	c->prober.now_us = &c->now_us;
+	rc = prober_init(&c->prober, cfg);
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < c->n; i++)
+		make_subject(c, i);
 	return watch_master(c);
 }
 
@@ -345,8 +437,9 @@ stop(struct checker *c)
 {
 	int signals = c->signals.fd;
 
-	for (unsigned i = 0; c->subjects != NULL && i < c->n; i++)
+	for (unsigned i = 0; c->prober.buffers.base != NULL && i < c->n; i++)
 		probe_abort(&c->subjects[i].probe);
+	prober_free(&c->prober);
 	if (c->poller != NULL)
 		poller_destroy(c->poller);
 	if (signals > 0)
@@ -368,8 +461,8 @@ checker_run(const struct checker_setup *setup)
 		log_error("checker cannot start", LOG_STR("error", strerror(-rc)));
 	for (unsigned i = 0; rc == 0 && i < c.n; i++)
 		begin_probe(&c.subjects[i]); /* the first round at once; the next ones are spread */
-	while (rc == 0 && !c.leaving)
+	while (rc == 0 && !c.leaving && !c.broken)
 		turn(&c);
 	stop(&c);
-	return rc == 0 ? 0 : 1;
+	return rc == 0 && !c.broken ? 0 : 1;
 }

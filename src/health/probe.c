@@ -1,10 +1,14 @@
 /*
- * A probe on its way.  Runs in the checker; owns one connection while it is
- * running.  Its time limit is the checker's: what takes too long is aborted from there.
- * Never keeps a connection: a probe asks what a new client would meet.
+ * A probe on its way.  Runs in the checker; owns one connection, and one buffer
+ * while it is running.  Its time limit is the checker's: what takes too long is
+ * aborted from there; of that time an address that is silent gets its share and
+ * the next one is tried.  Never keeps a connection: a probe asks what a new client
+ * would meet.  But it reads on for a moment after its result, since a close with
+ * unread octets is a reset, and the backend's log would be full of them.
  */
 #include "probe.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,33 +16,56 @@
 
 #include "ballast/base/sock.h"
 #include "ballast/base/version.h"
+#include "ballast/http/parse.h"
 
 #define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-static void probe_wake(struct watch *);
-
-bool
-probe_init(struct probe *p, struct poller *poller, const struct addr *addrs, unsigned n_addrs)
+static int
+write_request(char *out, size_t room, const struct config_backend *b, const char *path)
 {
-	memset(p, 0, sizeof(*p));
-	p->poller = poller;
-	p->addrs = addrs;
-	p->n_addrs = n_addrs;
-	p->watch = (struct watch){ .wake = probe_wake, .fd = -1 };
-	return n_addrs > 0;
-}
+	bool v6 = strchr(b->host, ':') != NULL;
 
-bool
-probe_set_request(struct probe *p, const char *host, uint16_t port, const char *path)
-{
-	bool v6 = strchr(host, ':') != NULL;
-	int n = snprintf(p->request, sizeof(p->request),
+	return snprintf(out, room,
 		"GET %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nUser-Agent: ballast-health/" BALLAST_VERSION
 		"\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-		path, v6 ? "[" : "", host, v6 ? "]" : "", port);
+		path != NULL ? path : b->path, v6 ? "[" : "", b->host, v6 ? "]" : "", b->port);
+}
 
-	p->request_bytes = (uint32_t)n;
-	return n > 0 && (size_t)n < sizeof(p->request);
+/* The largest request of all, with its NUL. */
+static size_t
+request_bytes(const struct config *c)
+{
+	size_t most = 0;
+	char cut[1];
+
+	for (unsigned i = 0; i < c->n_backends; i++) {
+		int need = write_request(cut, sizeof(cut), &c->backends[i], c->health.path);
+
+		if (need >= 0 && (size_t)need >= most)
+			most = (size_t)need + 1;
+	}
+	return most;
+}
+
+int
+prober_init(struct prober *pr, const struct config *c)
+{
+	size_t request = request_bytes(c);
+
+	pr->head_max = c->limits.header_bytes;
+	if (pr->head_max < PROBE_HEAD_MIN)
+		pr->head_max = PROBE_HEAD_MIN;
+	timeouts_set(pr->timeouts, LIMIT_REST, c->health.timeout_us);
+	for (unsigned addrs = 2; addrs <= CONFIG_ADDRS_MAX; addrs++)
+		timeouts_set(pr->timeouts, LIMIT_SHARE + addrs, c->health.timeout_us / addrs);
+	return slab_init(
+		&pr->buffers, c->n_backends, request > pr->head_max ? request : pr->head_max);
+}
+
+void
+prober_free(struct prober *pr)
+{
+	slab_free_all(&pr->buffers);
 }
 
 static void
@@ -46,16 +73,26 @@ hang_up(struct probe *p)
 {
 	int fd = p->watch.fd;
 
+	timer_disarm(&p->timer);
 	if (fd < 0)
 		return;
-	poller_remove(p->poller, &p->watch);
+	poller_remove(p->prober->poller, &p->watch);
 	fd_close(&fd);
+}
+
+static void
+give_buffer(struct probe *p)
+{
+	if (p->buffer != NULL)
+		slab_give(&p->prober->buffers, p->buffer);
+	p->buffer = NULL;
 }
 
 void
 probe_abort(struct probe *p)
 {
 	hang_up(p);
+	give_buffer(p);
 	p->running = false;
 }
 
@@ -69,15 +106,21 @@ end(struct probe *p, int result)
 static int
 dial(struct probe *p)
 {
-	int fd = sock_connect(&p->addrs[p->address], &p->connecting);
+	struct prober *pr = p->prober;
+	const struct config_backend *b = p->backend;
+	int fd = sock_connect(&b->addrs[p->address], &p->connecting);
 	int rc;
 
 	if (fd < 0)
 		return fd;
+	p->connecting =
+		true; /* also when it is over already: the result is asked for in one place */
 	p->watch.ready = 0;
-	rc = poller_add(p->poller, &p->watch, fd, POLLER_OUT);
+	rc = poller_add(pr->poller, &p->watch, fd, POLLER_OUT);
 	if (rc < 0)
 		fd_close(&fd);
+	else if (p->failed + 1 < b->n_addrs) /* the last one has all the time that is left */
+		timer_arm(pr->timeouts, &p->timer, LIMIT_SHARE + b->n_addrs, *pr->now_us);
 	return rc;
 }
 
@@ -86,12 +129,19 @@ static void
 dial_on(struct probe *p, int error)
 {
 	hang_up(p);
-	while (error < 0 && ++p->failed < p->n_addrs) {
-		p->address = (p->address + 1) % p->n_addrs;
+	while (error < 0 && !probe_was_hindered(error) && ++p->failed < p->backend->n_addrs) {
+		p->address = (p->address + 1) % p->backend->n_addrs;
 		error = dial(p);
 	}
 	if (error < 0)
 		end(p, error);
+}
+
+bool
+probe_was_hindered(int result)
+{
+	return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM ||
+	       result == -ENOSPC;
 }
 
 void
@@ -99,9 +149,13 @@ probe_start(struct probe *p)
 {
 	int rc;
 
+	assert(!p->running);
+	hang_up(p);
 	p->running = true;
-	p->failed = p->sent = p->got = p->scanned = 0;
-	rc = dial(p);
+	p->failed = p->interim = 0;
+	p->bytes = p->sent = p->got = p->scanned = p->rest = 0;
+	p->buffer = slab_take(&p->prober->buffers);
+	rc = p->buffer != NULL ? dial(p) : -ENOMEM;
 	if (rc < 0)
 		dial_on(p, rc);
 }
@@ -110,22 +164,30 @@ probe_start(struct probe *p)
 static bool
 send_request(struct probe *p)
 {
-	ssize_t n;
+	while (p->sent < p->bytes) {
+		ssize_t n = sock_send(p->watch.fd, p->buffer + p->sent, p->bytes - p->sent);
 
-	if (p->sent == p->request_bytes)
-		return true;
-	n = sock_send(p->watch.fd, p->request + p->sent, p->request_bytes - p->sent);
-	if (n == -EAGAIN) {
-		watch_clear(&p->watch, POLLER_OUT);
-		return false;
+		if (n == -EAGAIN) {
+			watch_clear(&p->watch, POLLER_OUT);
+			return false;
+		}
+		if (n < 0) {
+			end(p, (int)n);
+			return false;
+		}
+		p->sent += (size_t)n;
 	}
-	if (n < 0) {
-		end(p, (int)n);
-		return false;
-	}
-	p->sent += (uint32_t)n;
-	poller_want(p->poller, &p->watch, p->sent == p->request_bytes ? POLLER_IN : POLLER_OUT);
-	return p->sent == p->request_bytes;
+	poller_want(p->prober->poller, &p->watch, POLLER_IN);
+	return true;
+}
+
+/* Nobody need wait for the end of a line that does not begin as an answer does. */
+static bool
+may_be_http(const struct probe *p)
+{
+	size_t n = p->got < 5 ? p->got : 5;
+
+	return memcmp(p->buffer, "HTTP/", n) == 0;
 }
 
 /* 0: more is needed; else the result. */
@@ -134,28 +196,61 @@ judge_head(struct probe *p)
 {
 	static struct head head;
 
-	for (;;) {
-		size_t scanned = p->scanned;
-		size_t n = parse_end_of_head(p->head, p->got, &scanned);
+	while (may_be_http(p)) {
+		size_t n = parse_end_of_head(p->buffer, p->got, &p->scanned);
 
-		p->scanned = (uint32_t)scanned;
 		if (n == 0)
-			return p->got == sizeof(p->head) ? -EMSGSIZE : 0;
-		if (parse_response(&head, p->head, n, HEAD_FIELDS_MAX) != 0)
+			return p->got == p->prober->head_max ? -EMSGSIZE : 0;
+		if (parse_response(&head, p->buffer, n, HEAD_FIELDS_MAX) != 0)
 			return -EPROTO;
 		if (head.status >= 200 || head.status == 101)
 			return head.status;
-		memmove(p->head, p->head + n, p->got - n);
-		p->got -= (uint32_t)n;
+		if (++p->interim > PROBE_INTERIM_MAX)
+			break;
+		memmove(p->buffer, p->buffer + n, p->got - n);
+		p->got -= n;
 		p->scanned = 0;
 	}
+	return -EPROTO;
+}
+
+static void
+read_rest(struct probe *p)
+{
+	char bin[16384];
+
+	while (p->rest < PROBE_REST_MAX) {
+		ssize_t n = sock_recv(p->watch.fd, bin, sizeof(bin));
+
+		if (n == -EAGAIN) {
+			watch_clear(&p->watch, POLLER_IN);
+			return;
+		}
+		if (n <= 0)
+			break;
+		p->rest += (size_t)n;
+	}
+	hang_up(p);
+}
+
+static void
+answered(struct probe *p, int status)
+{
+	struct prober *pr = p->prober;
+
+	p->running = false;
+	give_buffer(p);
+	timer_arm(pr->timeouts, &p->timer, LIMIT_REST, *pr->now_us);
+	read_rest(p);
+	p->done(p, status);
 }
 
 static void
 read_answer(struct probe *p)
 {
 	for (;;) {
-		ssize_t n = sock_recv(p->watch.fd, p->head + p->got, sizeof(p->head) - p->got);
+		ssize_t n =
+			sock_recv(p->watch.fd, p->buffer + p->got, p->prober->head_max - p->got);
 		int result;
 
 		if (n == -EAGAIN) {
@@ -166,13 +261,32 @@ read_answer(struct probe *p)
 			end(p, n < 0 ? (int)n : -ECONNRESET);
 			return;
 		}
-		p->got += (uint32_t)n;
+		p->got += (size_t)n;
 		result = judge_head(p);
-		if (result != 0) {
+		if (result > 0)
+			answered(p, result);
+		else if (result < 0)
 			end(p, result);
+		if (result != 0)
 			return;
-		}
 	}
+}
+
+/* False when this address did not take the connection. */
+static bool
+connected(struct probe *p)
+{
+	int rc = sock_connect_result(p->watch.fd);
+
+	if (rc < 0) {
+		dial_on(p, rc);
+		return false;
+	}
+	timer_disarm(&p->timer);
+	p->connecting = false;
+	p->bytes = (size_t)write_request(
+		p->buffer, p->prober->buffers.object_bytes, p->backend, p->path);
+	return true;
 }
 
 static void
@@ -180,15 +294,31 @@ probe_wake(struct watch *w)
 {
 	struct probe *p = OWNER(w, struct probe, watch);
 
-	if (p->connecting) {
-		int rc = sock_connect_result(w->fd);
-
-		if (rc < 0) {
-			dial_on(p, rc);
-			return;
-		}
-		p->connecting = false;
-	}
-	if (send_request(p))
+	if (!p->running)
+		read_rest(p);
+	else if ((!p->connecting || connected(p)) && send_request(p))
 		read_answer(p);
+}
+
+static void
+probe_timer(struct timer *t)
+{
+	struct probe *p = OWNER(t, struct probe, timer);
+
+	if (p->running)
+		dial_on(p, -ETIMEDOUT);
+	else
+		hang_up(p);
+}
+
+void
+probe_init(struct probe *p, struct prober *pr, const struct config_backend *b, const char *path)
+{
+	*p = (struct probe){
+		.watch = { .wake = probe_wake, .fd = -1 },
+		.timer = { .expired = probe_timer },
+		.prober = pr,
+		.backend = b,
+		.path = path,
+	};
 }

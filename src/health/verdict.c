@@ -18,3 +18,12 @@ verdict_result(struct history *h, const struct verdict_rules *rules, bool succes
 	}
 	return VERDICT_STAYS;
 }
+
+void
+verdict_suspicion(struct history *h, const struct verdict_rules *rules)
+{
+	if (!h->up || rules->fall < 2 || h->fails >= rules->fall - 1)
+		return;
+	h->successes = 0;
+	h->fails++;
+}

@@ -20,5 +20,10 @@ enum verdict_change { VERDICT_STAYS, VERDICT_DOWN, VERDICT_UP };
 
 /* One more result.  Says whether the verdict turned. */
 enum verdict_change verdict_result(struct history *, const struct verdict_rules *, bool success);
+/*
+ * Workers could not connect: as good as one failed result, but never the last one that is missing,
+ * so that the probe made because of it decides.  Says nothing about a backend that is down.
+ */
+void verdict_suspicion(struct history *, const struct verdict_rules *);
 
 #endif

@@ -61,13 +61,16 @@ scan_reg_name(const char *p, const char *end)
 	return p;
 }
 
+/* A DNS name has 253 octets at most (RFC 1035 2.3.4); room for escapes, brackets and a port.  It leaves twice. */
+enum { HOST_MAX = 320 };
+
 bool
 host_is_valid(struct span host)
 {
 	const char *end = host.p + host.n;
 	const char *p;
 
-	if (host.n == 0)
+	if (host.n == 0 || host.n > HOST_MAX)
 		return false;
 	if (host.p[0] == '[') {
 		p = memchr(host.p, ']', host.n);

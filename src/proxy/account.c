@@ -6,8 +6,11 @@
 #include "private.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,7 +72,6 @@ account_note(struct exchange *x, const struct head *h)
 	struct proxy *p = x->proxy;
 	struct note *n;
 
-	request_id_make(p, x->request_id);
 	if (p->log_fd < 0)
 		return;
 	n = x->note = slab_take(&p->notes);
@@ -82,6 +84,30 @@ account_note(struct exchange *x, const struct head *h)
 	note_text(&n->user_agent, value_of(h, NAME_USER_AGENT));
 	note_text(&n->referer, value_of(h, NAME_REFERER));
 	note_request_id(x, h);
+}
+
+void
+account_note_line(struct exchange *x, struct span head)
+{
+	struct proxy *p = x->proxy;
+	const char *end = memchr(head.p, '\n', head.n);
+	struct span line = { head.p, end != NULL ? (size_t)(end - head.p) : head.n };
+	const char *space = memchr(line.p, ' ', line.n);
+	struct note *n = p->log_fd >= 0 ? slab_take(&p->notes) : NULL;
+
+	if (n == NULL)
+		return;
+	x->note = n;
+	n->uri_n = n->method.n = n->host.n = n->user_agent.n = n->referer.n = 0;
+	note_text(&n->request_id, (struct span){ x->request_id, sizeof(x->request_id) });
+	if (space == NULL)
+		return;
+	note_text(&n->method, span_between(line.p, space));
+	line = span_trim(span_between(space, line.p + line.n));
+	space = memchr(line.p, ' ', line.n);
+	line.n = space != NULL ? (size_t)(space - line.p) : line.n;
+	n->uri_n = (uint16_t)(line.n < NOTE_URI ? line.n : NOTE_URI);
+	memcpy(n->uri, line.p, n->uri_n);
 }
 
 /* ---- one line */
@@ -222,14 +248,38 @@ log_line(struct exchange *x)
 	p->log_n = (size_t)(l.at - p->log);
 }
 
-/* A full disk or a reader that is gone loses lines, never requests. */
+/*
+ * How much of the batch one write takes.  A file takes all of it.  A pipe is shared with the other workers
+ * and keeps only PIPE_BUF octets together: whole lines up to that, and none when its reader does not read.
+ */
+static size_t
+writable_now(const struct proxy *p, size_t done)
+{
+	size_t n = p->log_n - done;
+	const char *from = p->log + done;
+	const char *end;
+
+	if (!p->log_is_pipe)
+		return n;
+	if (poll(&(struct pollfd){ .fd = p->log_fd, .events = POLLOUT }, 1, 0) != 1)
+		return 0;
+	if (n <= PIPE_BUF)
+		return n;
+	end = memrchr(from, '\n', PIPE_BUF);
+	if (end == NULL)
+		end = memchr(from, '\n', n); /* one long line */
+	return (size_t)(end - from) + 1;
+}
+
+/* A full disk, a reader that is gone or stuck loses lines, never requests. */
 void
 account_flush(struct proxy *p)
 {
 	size_t done = 0;
 
 	while (p->log_fd >= 0 && done < p->log_n) {
-		ssize_t n = write(p->log_fd, p->log + done, p->log_n - done);
+		size_t want = writable_now(p, done);
+		ssize_t n = want > 0 ? write(p->log_fd, p->log + done, want) : 0;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -238,6 +288,15 @@ account_flush(struct proxy *p)
 		done += (size_t)n;
 	}
 	p->log_n = 0;
+}
+
+void
+account_open(struct proxy *p, int fd)
+{
+	struct stat st;
+
+	p->log_fd = fd;
+	p->log_is_pipe = fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
 /* A connection that brought no octet of a request, or one more use of the metrics path, is nobody's exchange. */
@@ -256,7 +315,7 @@ account_exchange(struct exchange *x)
 	metrics_count(p->shm, p->slot, COUNTER_BYTES_OUT, x->bytes_out);
 	if (x->failure == FAIL_DRAIN_CUT)
 		metrics_count(p->shm, p->slot, COUNTER_DRAIN_CUTS, 1);
-	if (x->failure == FAIL_RATE_LIMITED)
+	if (x->limited)
 		metrics_count(p->shm, p->slot, COUNTER_RATE_LIMITED, 1);
 	if (!is_worth_counting(x))
 		return;

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 enum {
-	LINGER_BYTES_MAX = 256 * 1024, /* thrown away at most from a client that talks on */
+	LINGER_BYTES_MAX = 8 << 20, /* thrown away at most from a client that talks on */
 };
 
 void
@@ -44,7 +44,7 @@ accept_pause(struct proxy *p)
 void
 client_accept_again(struct proxy *p)
 {
-	if (!p->accept_full || p->retiring)
+	if (!p->accept_full || p->retiring || p->clients.in_use == p->clients.capacity)
 		return;
 	p->accept_full = false;
 	listener_want(p, true);
@@ -232,7 +232,13 @@ idle_wake(struct client *c)
 		exchange_begin(c);
 }
 
-/* In a tunnel a hang-up may only mean that both ends were passed on: reading and writing tell. */
+/* A hang-up is no death where both ends were passed on: reading and writing tell. */
+static bool
+tunnel_goes_on(const struct exchange *x)
+{
+	return x->tunnel && !(x->up.state == FLOW_END && !x->down_shut);
+}
+
 static void
 tunnel_or_run(struct client *c, struct exchange *x)
 {
@@ -253,7 +259,7 @@ client_wake(struct watch *w)
 		client_close(c);
 	else if (x == NULL)
 		idle_wake(c);
-	else if ((w->ready & POLLER_FAIL) && !x->tunnel)
+	else if ((w->ready & POLLER_FAIL) && !tunnel_goes_on(x))
 		exchange_fail(x, FAIL_CLIENT_LEFT);
 	else
 		tunnel_or_run(c, x);
@@ -294,11 +300,13 @@ client_expired(struct timer *t)
 
 	if (c->exchange == NULL)
 		client_close(c);
+	else if (c->exchange->at == AT_HEAD && buffer_is_empty(c->in))
+		exchange_fail(c->exchange, FAIL_CLIENT_LEFT); /* an empty line and no more */
 	else
 		exchange_fail(c->exchange, failure_of_limit[t->limit]);
 }
 
-/* The rings of the two idle limits are sorted by age. */
+/* The rings of the limits are sorted by age.  Whose next request has come is not idle any more. */
 static struct client *
 oldest_idle(struct proxy *p, enum limit limit)
 {
@@ -307,7 +315,9 @@ oldest_idle(struct proxy *p, enum limit limit)
 	for (struct timer *t = head->next; t != head; t = t->next) {
 		struct client *c = OWNER(t, struct client, timer);
 
-		if (c->exchange == NULL)
+		if (c->phase == PHASE_LINGER)
+			return c;
+		if (c->exchange == NULL && buffer_is_empty(c->in) && !(c->watch.ready & POLLER_IN))
 			return c;
 	}
 	return NULL;
@@ -316,16 +326,17 @@ oldest_idle(struct proxy *p, enum limit limit)
 bool
 client_evict_idle(struct proxy *p)
 {
-	struct client *c = oldest_idle(p, LIMIT_KEEP_ALIVE);
+	static const enum limit order[] = { LIMIT_LINGER, LIMIT_KEEP_ALIVE, LIMIT_REQUEST_HEADER };
 
-	if (c == NULL)
-		c = oldest_idle(p, LIMIT_REQUEST_HEADER);
-	if (c == NULL)
-		c = oldest_idle(p, LIMIT_LINGER);
-	if (c == NULL)
-		return false;
-	client_close(c);
-	return true;
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		struct client *c = oldest_idle(p, order[i]);
+
+		if (c == NULL)
+			continue;
+		client_close(c);
+		return true;
+	}
+	return false;
 }
 
 /* Only what has truly nothing to say: a request may already lie in the socket. */

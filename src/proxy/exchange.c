@@ -71,6 +71,8 @@ exchange_begin(struct client *c)
 	x->client = c;
 	x->t_start = p->now_us;
 	x->ip = c->ip;
+	x->minor = 1; /* until its head says otherwise */
+	request_id_make(p, x->request_id);
 	c->exchange = x;
 	client_count(c, CLIENT_ACTIVE);
 	exchange_run(x);
@@ -167,18 +169,19 @@ retry_or_fail(struct exchange *x, enum failure f)
 	bool again = may_send_again(x);
 	bool stale = was_stale(x, f);
 
-	x->last_failure = (uint8_t)f;
 	if (x->upstream != NULL)
 		upstream_close(x->upstream);
 	x->upstream = NULL;
-	if (stale && again) {
+	if (stale && again) { /* the same backend, by the same lease */
 		x->fresh_only = true;
-	} else {
-		fail_upstream(x, f);
-		if (!again || x->internal || x->tried.n >= x->proxy->config->retries)
-			return FAIL;
-		x->tried.index[x->tried.n++] = x->target;
+		rewind_request(x);
+		return RETRY;
 	}
+	x->last_failure = (uint8_t)f;
+	fail_upstream(x, f);
+	if (!again || x->internal || x->tried.n >= x->proxy->config->retries)
+		return FAIL;
+	x->tried.index[x->tried.n++] = x->target;
 	x->failure = FAIL_NONE;
 	lease_return(x);
 	rewind_request(x);

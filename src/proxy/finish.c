@@ -58,12 +58,15 @@ make_reply(struct exchange *x)
 	x->reply_made = true;
 	if (x->failure != FAIL_BAD_REQUEST)
 		x->status = row->status;
-	x->keep_alive =
-		x->keep_alive && row->client_lives && x->up.state == FLOW_END && !p->retiring;
+	/* An HTTP/1.0 client would have to be told that its connection lives: it is simpler to end it. */
+	x->keep_alive = x->keep_alive && x->minor == 1 && row->client_lives &&
+			x->up.state == FLOW_END && !p->retiring;
 	if (b == NULL)
 		b = x->down.rest = buffer_take(p);
-	if (b == NULL || p->buffer_bytes - b->end < REPLY_MAX)
+	if (b == NULL || p->buffer_bytes - b->end < REPLY_MAX) {
+		x->keep_alive = false;
 		return;
+	}
 	extra_fields(x, extra, sizeof(extra));
 	reply = (struct reply){
 		.status = x->status,
@@ -84,8 +87,8 @@ release_upstream(struct exchange *x)
 	if (u == NULL)
 		return;
 	spent = x->failure != FAIL_NONE || !x->upstream_lives || x->upstream_ended ||
-		x->request_broken || x->up.state != FLOW_END || x->up.rest != NULL ||
-		!buffer_is_empty(u->in);
+		x->request_broken || x->up.state != FLOW_END ||
+		flow_is_unsent(&x->up, x->client->in) || !buffer_is_empty(u->in);
 	x->upstream = NULL;
 	if (spent)
 		upstream_close(u);

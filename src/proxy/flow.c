@@ -263,6 +263,8 @@ static int
 keep_rest(struct flow *f, struct proxy *p, size_t taken)
 {
 	assert(f->rest == NULL);
+	if (p->slices->bytes - taken > p->buffer_bytes)
+		return -ENOBUFS;
 	f->rest = buffer_take(p);
 	if (f->rest == NULL)
 		return -ENOBUFS;

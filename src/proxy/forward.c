@@ -28,13 +28,15 @@ pick(struct exchange *x)
 	struct proxy *p = x->proxy;
 	enum verdict v = NEXT;
 
+	if (x->leased)
+		return NEXT; /* once more, on a fresh connection */
 	if (x->internal)
 		x->target = p->n_targets;
 	else
 		v = pick_backend(x);
 	if (v != NEXT)
 		return v;
-	if (x->attempts++ > 0 && x->tried.n > 0)
+	if (x->attempts++ > 0 && !x->internal)
 		metrics_count(p->shm, p->slot, COUNTER_RETRIES, 1);
 	x->t_picked = p->now_us;
 	return NEXT;

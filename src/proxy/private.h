@@ -166,6 +166,7 @@ struct exchange {
 	bool skipped;  /* an empty line in front of it */
 	bool kept;     /* the request still lies whole at client->in->start: it can be sent again */
 	bool internal; /* the metrics path: not counted, not limited */
+	bool limited;  /* by the rate limiter */
 	bool trusted;
 	bool keep_alive;     /* the client's connection is to persist */
 	bool client_closes;  /* the client itself asked for the end */
@@ -225,6 +226,7 @@ struct proxy {
 	struct slices *slices;
 	/* the access log of this turn */
 	int log_fd;
+	bool log_is_pipe; /* or anything else that is not a regular file */
 	char *log;
 	size_t log_n;
 };
@@ -250,6 +252,12 @@ void flow_begin(struct flow *, const struct framing *, enum flow_coding);
 enum flow_state flow_judge(struct flow *, struct proxy *, struct buffer *);
 /* The sender closed: FLOW_END when that is how this body ends, else FLOW_BAD (cut short). */
 enum flow_state flow_input_ended(struct flow *, struct buffer *);
+/* Is something judged, or of a head, still to be sent? */
+static inline bool
+flow_is_unsent(const struct flow *f, const struct buffer *b)
+{
+	return f->rest != NULL || (b != NULL && b->sent != b->ready);
+}
 /*
  * Sends rest and then [sent, ready).  `keep`: start stays.  1 when all is sent, 0 when the socket is full, or -errno.
  * *progress is set when octets moved, which are added to *bytes.
@@ -320,7 +328,10 @@ void lease_return(struct exchange *);
 /* account.c */
 void request_id_make(struct proxy *, char out[32]);
 void account_note(struct exchange *, const struct head *);
+/* Of a request whose head was refused: its first line, as far as it looks like one. */
+void account_note_line(struct exchange *, struct span head);
 void account_exchange(struct exchange *);
+void account_open(struct proxy *, int fd);
 void account_flush(struct proxy *);
 uint64_t proxy_wall_us(struct proxy *);
 

@@ -151,7 +151,7 @@ proxy_create(const struct proxy_setup *s)
 	p->balance = s->balance;
 	p->poller = s->poller;
 	p->timeouts = s->timeouts;
-	p->log_fd = s->access_log;
+	account_open(p, s->access_log);
 	p->listener.fd = -1;
 	set_limits(p);
 	rc = make_targets(p, s->admin) && make_scratch(p) ? reserve(p) : -ENOMEM;
@@ -207,6 +207,8 @@ bury_upstreams(struct proxy *p)
 void
 proxy_turn_over(struct proxy *p)
 {
+	if (p->accept_full && p->dead_clients == NULL && p->clients.in_use == p->clients.capacity)
+		client_evict_idle(p);
 	bury_clients(p);
 	bury_upstreams(p);
 	if (p->log_n > 0)
@@ -218,7 +220,7 @@ void
 proxy_set_access_log(struct proxy *p, int fd)
 {
 	account_flush(p);
-	p->log_fd = fd;
+	account_open(p, fd);
 }
 
 void

@@ -15,12 +15,6 @@ enum {
 	INTERIMS_MAX = 32, /* 1xx responses to one request */
 };
 
-static bool
-unsent(const struct flow *f, const struct buffer *b)
-{
-	return f->rest != NULL || (b != NULL && b->sent != b->ready);
-}
-
 /* ---- the request, towards the backend */
 
 static enum verdict
@@ -31,7 +25,7 @@ send_up(struct exchange *x)
 	uint64_t moved = 0;
 	int rc;
 
-	if (!unsent(&x->up, c->in))
+	if (!flow_is_unsent(&x->up, c->in))
 		return NEXT;
 	if (!(w->ready & POLLER_OUT))
 		return WAIT;
@@ -84,11 +78,12 @@ read_up(struct exchange *x)
 static void
 pass_end_on(struct exchange *x)
 {
-	if (x->up.state == FLOW_END && !x->up_shut && !unsent(&x->up, x->client->in)) {
+	if (x->up.state == FLOW_END && !x->up_shut && !flow_is_unsent(&x->up, x->client->in)) {
 		shutdown(x->upstream->watch.fd, SHUT_WR);
 		x->up_shut = true;
 	}
-	if (x->down.state == FLOW_END && !x->down_shut && !unsent(&x->down, x->upstream->in)) {
+	if (x->down.state == FLOW_END && !x->down_shut &&
+		!flow_is_unsent(&x->down, x->upstream->in)) {
 		shutdown(x->client->watch.fd, SHUT_WR);
 		x->down_shut = true;
 	}
@@ -118,7 +113,7 @@ send_down(struct exchange *x)
 	uint64_t moved = 0;
 	int rc;
 
-	if (!unsent(&x->down, b))
+	if (!flow_is_unsent(&x->down, b))
 		return NEXT;
 	if (!(w->ready & POLLER_OUT))
 		return WAIT;
@@ -140,8 +135,7 @@ upstream_over(struct exchange *x, ssize_t n)
 
 	x->upstream_ended = true;
 	if (x->status == 0)
-		return x->upstream_spoke ? fail_upstream(x, FAIL_UPSTREAM_PROTOCOL)
-					 : retry_or_fail(x, FAIL_UPSTREAM_CUT);
+		return retry_or_fail(x, FAIL_UPSTREAM_CUT);
 	if (n < 0 && !(x->tunnel && n == -ECONNRESET))
 		return fail_upstream(x, FAIL_UPSTREAM_CUT);
 	if (x->down.coding == FLOW_CHUNK && b == NULL) {
@@ -375,9 +369,19 @@ relay_down(struct exchange *x)
 static bool
 is_over(const struct exchange *x)
 {
-	if (x->status == 0 || x->down.state != FLOW_END || unsent(&x->down, x->upstream->in))
+	if (x->status == 0 || x->down.state != FLOW_END ||
+		flow_is_unsent(&x->down, x->upstream->in))
 		return false;
-	return !x->tunnel || (x->up.state == FLOW_END && !unsent(&x->up, x->client->in));
+	return !x->tunnel || (x->up.state == FLOW_END && !flow_is_unsent(&x->up, x->client->in));
+}
+
+/* It sent its end and then hung up: what the client still says has nowhere to go. */
+static bool
+backend_left_tunnel(const struct exchange *x)
+{
+	return x->tunnel && x->down.state == FLOW_END && !x->up_shut &&
+	       (x->upstream->watch.ready & POLLER_FAIL) &&
+	       !flow_is_unsent(&x->down, x->upstream->in);
 }
 
 struct waiting { /* what each side is waited for */
@@ -389,13 +393,13 @@ what_is_waited_for(const struct exchange *x)
 {
 	struct waiting w = { 0, 0 };
 
-	if (unsent(&x->down, x->upstream->in))
+	if (flow_is_unsent(&x->down, x->upstream->in))
 		w.client |= POLLER_OUT;
 	else if (x->down.state != FLOW_END || x->status == 0)
 		w.upstream |= POLLER_IN;
 	if (x->request_broken)
 		return w;
-	if (unsent(&x->up, x->client->in))
+	if (flow_is_unsent(&x->up, x->client->in))
 		w.upstream |= POLLER_OUT;
 	else if (x->up.state != FLOW_END)
 		w.client |= POLLER_IN;
@@ -451,7 +455,7 @@ relay(struct exchange *x)
 		return v;
 	if (x->tunnel)
 		pass_end_on(x);
-	if (is_over(x))
+	if (is_over(x) || backend_left_tunnel(x))
 		return NEXT;
 	w = what_is_waited_for(x);
 	poller_want(p->poller, &x->client->watch, w.client);

@@ -96,8 +96,10 @@ read_head(struct exchange *x)
 	status = parse_request(
 		p->head, b->data + b->start, (size_t)length, p->config->limits.headers);
 	x->bytes_in = (uint64_t)length;
-	if (status != 0)
+	if (status != 0) {
+		account_note_line(x, (struct span){ b->data + b->start, (size_t)length });
 		return refuse_with(x, status);
+	}
 	p->head_of = x;
 	x->kept = true;
 	x->method = (uint8_t)p->head->method;
@@ -186,7 +188,8 @@ rate_refuses(struct exchange *x)
 	x->rate = rate_take(p->shm, &p->rate_limit, hash, p->now_us);
 	if (x->rate.evicted)
 		metrics_count(p->shm, p->slot, COUNTER_RATE_EVICTIONS, 1);
-	return !x->rate.allowed;
+	x->limited = !x->rate.allowed;
+	return x->limited;
 }
 
 static void
@@ -209,7 +212,9 @@ body_too_large(const struct exchange *x, const struct framing *framing)
 {
 	uint64_t limit = x->proxy->config->limits.body_bytes;
 
-	return limit != 0 && framing->kind == BODY_LENGTH && framing->length > limit;
+	if (limit == 0)
+		return false;
+	return x->up.bytes > limit || (framing->kind == BODY_LENGTH && framing->length > limit);
 }
 
 enum verdict
@@ -228,12 +233,12 @@ admit(struct exchange *x)
 	note_wishes(x, h, &framing);
 	b->sent = b->ready = b->start + x->head_bytes;
 	flow_begin(&x->up, &framing, FLOW_AS_IS);
-	if (body_too_large(x, &framing))
-		return fail(x, FAIL_BODY_TOO_LARGE);
 	if (head_ends_here(h))
 		return fail(x, h->method == METHOD_OPTIONS ? FAIL_FINAL_RECIPIENT : FAIL_NO_TRACE);
 	if (flow_judge(&x->up, p, b) == FLOW_BAD)
 		return refuse_with(x, 400);
+	if (body_too_large(x, &framing))
+		return fail(x, FAIL_BODY_TOO_LARGE);
 	if (!x->internal && rate_refuses(x))
 		return fail(x, FAIL_RATE_LIMITED);
 	return NEXT;

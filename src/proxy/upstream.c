@@ -47,15 +47,14 @@ pool_remove(struct proxy *p, struct upstream *u)
 }
 
 /*
- * Everything that the kernel had reported by this turn is in `ready`.  For a method that cannot be
- * sent again we look once more, at the price of a system call.
+ * What the kernel had reported by this turn is in `ready`.  What has come since would be taken for the
+ * answer to the next request, so we look once more, at the price of a system call.
  */
 static bool
-is_usable(const struct upstream *u, enum method method)
+is_usable(const struct upstream *u)
 {
-	if (u->watch.ready & (POLLER_IN | POLLER_FAIL | POLLER_EOF))
-		return false;
-	return method_is_idempotent(method) || sock_is_quiet(u->watch.fd);
+	return !(u->watch.ready & (POLLER_IN | POLLER_FAIL | POLLER_EOF)) &&
+	       sock_is_quiet(u->watch.fd);
 }
 
 static void
@@ -73,7 +72,7 @@ upstream_take_idle(struct exchange *x)
 	struct upstream *u;
 
 	while ((u = p->targets[x->target].newest) != NULL) {
-		if (!is_usable(u, (enum method)x->method)) {
+		if (!is_usable(u)) {
 			upstream_close(u);
 			continue;
 		}
@@ -95,6 +94,13 @@ failure_of_errno(int error)
 		return FAIL_CONNECT_TIMEOUT;
 	case -ECONNREFUSED:
 		return FAIL_CONNECT_REFUSED;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -ENOSPC:
+	case -EADDRNOTAVAIL:
+		return FAIL_OVERLOADED; /* our own shortage: not to be held against the backend */
 	default:
 		return FAIL_CONNECT_OTHER;
 	}
@@ -147,24 +153,30 @@ dial_next(struct proxy *p, struct upstream *u, int error)
 	return error;
 }
 
-/* Room for one more connection: an idle one to any backend may go for it. */
-static struct upstream *
-new_upstream(struct proxy *p)
-{
-	struct timer *oldest = p->timeouts->queue[LIMIT_UPSTREAM_IDLE].next;
-
-	if (p->upstreams.in_use == p->upstreams.capacity &&
-		oldest != &p->timeouts->queue[LIMIT_UPSTREAM_IDLE])
-		upstream_close(OWNER(oldest, struct upstream, timer));
-	return slab_take(&p->upstreams);
-}
-
 static void
 bury(struct proxy *p, struct upstream *u)
 {
 	u->closed = true;
 	u->newer = p->dead_upstreams;
 	p->dead_upstreams = u;
+}
+
+/*
+ * Room for one more connection: an idle one to any backend goes for it.  Its row may be used at once,
+ * although the turn is not over: idle, it is in no exchange, and removing its watch took it out of every queue.
+ */
+static struct upstream *
+new_upstream(struct proxy *p)
+{
+	struct upstream *u = slab_take(&p->upstreams);
+	struct timer *oldest = p->timeouts->queue[LIMIT_UPSTREAM_IDLE].next;
+
+	if (u != NULL || oldest == &p->timeouts->queue[LIMIT_UPSTREAM_IDLE])
+		return u;
+	u = OWNER(oldest, struct upstream, timer);
+	upstream_close(u);
+	p->dead_upstreams = u->newer;
+	return u;
 }
 
 struct upstream *
@@ -188,7 +200,8 @@ upstream_open(struct exchange *x, enum failure *failure)
 		rc = dial_next(p, u, rc);
 	if (rc < 0) {
 		*failure = failure_of_errno(rc);
-		bury(p, u);
+		slab_give(&p->upstreams,
+			u); /* it was never watched for a whole call: nobody knows it */
 		return NULL;
 	}
 	attach(x, u);
@@ -256,7 +269,7 @@ upstream_give_back(struct upstream *u)
 	buffer_give(p, &u->in);
 	if (u->watch.ready & POLLER_IN && sock_is_quiet(u->watch.fd))
 		watch_clear(&u->watch, POLLER_IN); /* the last read had filled its buffer exactly */
-	if (p->retiring || !is_usable(u, METHOD_GET)) {
+	if (p->retiring || (u->watch.ready & (POLLER_IN | POLLER_FAIL | POLLER_EOF))) {
 		upstream_close(u);
 		return;
 	}

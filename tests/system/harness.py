@@ -338,9 +338,10 @@ class Ballast:
         return self.wait_exit(timeout)
 
     def findings(self):
-        """What sanitizers found, in any process."""
+        """What sanitizers found, in any process.  (A leak check may also remark that it was killed.)"""
         names = [n for n in os.listdir(self.dir) if n.startswith("sanitizer")]
-        return "\n".join(self.read(name) for name in names)
+        texts = [self.read(name) for name in names]
+        return "\n".join(text for text in texts if re.search(r"ERROR: |runtime error: ", text))
 
     def clean(self):
         """Ends everything of this instance, however it stands.  Returns what was wrong."""

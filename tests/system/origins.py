@@ -1,6 +1,7 @@
 """Backends for tests: the demo origin as a process, and one that behaves as a script says."""
 
 import os
+import random
 import socket
 import subprocess
 import threading
@@ -138,6 +139,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def unused_port():
-    """A port on which nobody listens (and, being just freed, nobody will at once)."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+    """A port on which nobody listens, below those the kernel hands out: nobody gets it by chance."""
+    while True:
+        port = random.randrange(12000, 32000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            pass

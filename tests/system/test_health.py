@@ -68,7 +68,8 @@ class Case(harness.Case):
                          "%d x %s of %s" % (count, result, url))
 
     def wait_up(self, lb, url, up):
-        harness.wait_for(lambda: self.is_up(lb, url) == up, "%s is %s" % (url, "up" if up else "down"))
+        harness.wait_for(lambda: self.is_up(lb, url) == up,
+                         "%s is %s" % (url, "up" if up else "down"))
 
 
 class Probes(Case):
@@ -182,7 +183,8 @@ class Verdicts(Case):
         for what, url in backends.items():
             with self.subTest(what):
                 self.wait_up(lb, url, False)
-        lines = {line["backend"]: line for line in lb.wait_log("backend marked down", len(backends))}
+        down = lb.wait_log("backend marked down", len(backends))
+        lines = {line["backend"]: line for line in down}
         for what, url in backends.items():
             with self.subTest(what):
                 self.assertEqual(lines[url]["level"], "warn")
@@ -249,7 +251,8 @@ class Consequences(Case):
                             if "/health" in line else harness.OK)
         script, one = self.script(sick), self.origin()
         lb = self.ballast([script.url, one.url], workers=4,
-                          health_check={"interval": "100ms", "path": "/health", "expect": "200-499"})
+                          health_check={"interval": "100ms", "path": "/health",
+                                        "expect": "200-499"})
         self.wait_up(lb, script.url, False)
         script.seen.clear()
         self.assertEqual({lb.ask().get("X-Origin") for _ in range(40)}, {"one"})

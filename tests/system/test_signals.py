@@ -125,6 +125,14 @@ class Reload(harness.Case):
         lb.wait_log("reload failed, the old configuration stays")
         self.assertEqual(lb.ask().status, 200)
 
+    def test_more_reloads_than_there_are_slots(self):
+        one = self.origin()
+        lb = self.ballast([one.url], workers=1)
+        for _ in range(40):
+            lb.reload()
+        self.assertEqual(lb.ask().status, 200)
+        self.assertEqual(lb.metrics().value("lb_config_generation"), 41)
+
     def test_an_exchange_in_flight_outlives_the_reload(self):
         one = self.origin()
         lb = self.ballast([one.url])
@@ -182,8 +190,10 @@ class Stop(harness.Case):
         with lb.connect() as client:
             client.send(wire.request())
             harness.wait_for(lambda: script.seen, "the request at the backend")
+            port = lb.port
             lb.signal(signal.SIGTERM)
-            lb.wait_log("shutdown signal received")
+            # A worker that knows closes its listener; the last one makes it refuse.
+            harness.wait_for(lambda: wire.is_refused(port), "the listener to close")
             gate.set()
             response = client.read_response()
             self.assertEqual(response.status, 200)

@@ -75,6 +75,23 @@ class Strategies(harness.Case):
             client.close()
         harness.wait_for(lambda: lb.metrics().value("lb_active_connections") == 0, "none active")
 
+    def hold(self, lb):
+        """A client whose exchange stays in flight, with the name of its backend."""
+        client = lb.connect()
+        self.addCleanup(client.close)
+        client.send(wire.request("GET", "/drip/1000/1000"))
+        return client, wire.Response(client.read_head(), []).get("X-Origin")
+
+    def test_least_connection_fills_up_the_one_that_became_free(self):
+        origins = [self.origin("one"), self.origin("two")]
+        lb = self.ballast([origin.url for origin in origins], strategy="least-connection")
+        held = [self.hold(lb) for _ in range(6)]
+        for client, name in held:
+            if name == "one":
+                client.close()
+        harness.wait_for(lambda: lb.metrics().value("lb_active_connections") == 3, "three to end")
+        self.assertEqual([self.hold(lb)[1] for _ in range(3)], ["one"] * 3)
+
     def test_least_connection_respects_weights(self):
         origins = [self.origin("one"), self.origin("two")]
         lb = self.ballast([{"url": origins[0].url, "weight": 2}, origins[1].url],

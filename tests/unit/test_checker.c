@@ -3,7 +3,7 @@
  * process as its master and as all backends.  What is waited for is an event (a
  * connection, a word in shared memory, the end of the process), never a time.
  */
-#include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
