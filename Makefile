@@ -37,6 +37,12 @@ ALL_C   := $(SOURCES) $(HEADERS) $(wildcard tests/unit/*.[ch] tests/origin/*.c t
 SANITIZE_asan  = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
 
+# V=1 shows the commands whole.
+V ?= 0
+ifeq ($(V),0)
+QUIET = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $(1)  $@";)
+endif
+
 .PHONY: all units deps need run check check-unit check-system check-conformance check-docs lint format format-check asan ubsan \
 	coverage docs install uninstall dist clean help
 .DEFAULT_GOAL := all
@@ -48,28 +54,28 @@ all: $(BUILD)/ballast    ## the program, build/ballast
 units: $(UNITS)
 
 $(BUILD)/ballast: $(OBJECTS)
-	$(CC) $(CFLAGS) $(SANITIZE) $(LINK_HARDENING) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call QUIET,LINK)$(CC) $(CFLAGS) $(SANITIZE) $(LINK_HARDENING) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # The pure and the shared-memory folders are held to the strictest conversions.
 $(BUILD)/obj/src/http/%.o $(BUILD)/obj/src/shm/%.o: WARNINGS += -Wconversion
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -c -o $@ $<
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -MF $@.d -MT $@ $(LINK_HARDENING) \
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -MF $@.d -MT $@ $(LINK_HARDENING) \
 		-o $@ $< $(LIBRARY) $(PKG_LIBS) $(CHECK_LIBS)
 
 # A small backend for demonstrations, system tests and benchmarks; needs nothing of src/.
 $(BUILD)/origin: tests/origin/origin.c
 	@mkdir -p $(@D)
-	$(CC) $(LANGUAGE) $(CFLAGS) $(SANITIZE) $(WARNINGS) -o $@ $<
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(CFLAGS) $(SANITIZE) $(WARNINGS) -o $@ $<
 
 $(BUILD)/print-docs: tests/docs/print_docs.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) $(LINK_HARDENING) -o $@ $< $(LIBRARY) $(PKG_LIBS)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) $(LINK_HARDENING) -o $@ $< $(LIBRARY) $(PKG_LIBS)
 
 -include $(OBJECTS:.o=.d) $(UNITS:=.d)
 
@@ -101,7 +107,7 @@ asan:             ## unit and system tests under AddressSanitizer and UBSan, in 
 ubsan:            ## the same under UBSan alone, in build/ubsan
 	@$(MAKE) --no-print-directory check BUILD=build/ubsan SANITIZE="$(SANITIZE_ubsan)" CFLAGS="-O1 -g"
 coverage:         ## line coverage of all tests, in build/coverage (gcov)
-	@$(MAKE) --no-print-directory check BUILD=build/coverage SANITIZE="--coverage" CFLAGS="-O0 -g"
+	-@$(MAKE) --no-print-directory check BUILD=build/coverage SANITIZE="--coverage" CFLAGS="-Og -g"
 	@cd build/coverage && gcov -r -s "$(CURDIR)" $$(find obj -name '*.gcda') 2>/dev/null | \
 		awk '/^File/ { f = $$2 } /^Lines executed/ { sub(/.*:/, ""); print f, $$0 }' | sort | uniq
 

@@ -9,7 +9,7 @@ PAGES=$BUILD/docs
 export BUILD
 
 # A sanitizer's finding ends the process it was made in; the leak check must not be stopped by setuid.
-export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}"
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 # Check gives a test 4 seconds, which says nothing on a machine that has much else to do.
 export CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-10}"

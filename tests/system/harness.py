@@ -28,12 +28,15 @@ BUILD = os.environ.get("BUILD", "build")
 BALLAST = os.path.abspath(os.environ.get("BALLAST", os.path.join(BUILD, "ballast")))
 ENGINE = os.environ.get("BALLAST_ENGINE", "auto")
 PATIENCE = 30.0
+CRASH = re.compile(r"signal (SIG)?(SEGV|ABRT|BUS|ILL|FPE|TRAP|SYS)")
 PLAIN = re.compile(r"^[A-Za-z0-9/][A-Za-z0-9_./%-]*$")
 
 
 def is_sanitized():
+    """Built to watch itself: by a sanitizer or by gcov."""
     with open(BALLAST, "rb") as program:
-        return b"__asan_init" in program.read()
+        octets = program.read()
+    return any(mark in octets for mark in (b"__asan_init", b"__ubsan_handle", b"__gcov_"))
 
 
 SANITIZED = is_sanitized() if os.path.exists(BALLAST) else False
@@ -178,7 +181,7 @@ class Ballast:
         self.values.update(values)
         self.process_values = {"runtime_dir": self.path("run"), "event_engine": ENGINE}
         if SANITIZED and os.geteuid() == 0:
-            self.process_values["user"] = "root"  # LSan cannot look into a process after setuid
+            self.process_values["user"] = "root"  # who may write findings and look into itself
         self.process_values.update(process or {})
         self.flags = ["-w", str(workers)] + list(flags)
         self.env = {"LOG_ENV": "prod"}
@@ -256,7 +259,7 @@ class Ballast:
     def logs(self, msg=None):
         """The JSON lines of the log, whole ones only."""
         lines = [json.loads(line) for line in self.read("log").splitlines(True)
-                 if line.endswith("\n")]
+                 if line.startswith("{") and line.endswith("\n")]
         return [line for line in lines if msg is None or line["msg"] == msg]
 
     def has_logged(self, msg):
@@ -368,6 +371,7 @@ class Ballast:
                 os.unlink("/dev/shm/" + name)
         if self.findings():
             wrong.append(self.findings())
+        wrong += [str(line) for line in self.logs() if CRASH.match(str(line.get("ended")))]
         if wrong:
             wrong.append(self.said())
         shutil.rmtree(self.dir, ignore_errors=True)

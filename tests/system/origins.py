@@ -52,7 +52,7 @@ class Script:
     heads has what came as requests, when the handler uses take().
     """
 
-    def __init__(self, handle, host="127.0.0.1", port=0):
+    def __init__(self, handle, host="127.0.0.1", port=0, receive_buffer=None):
         self.handle = handle
         self.seen = []
         self.connections = 0
@@ -60,6 +60,8 @@ class Script:
         self.lock = threading.Lock()
         self.streams = []
         self.listener = socket.create_server((host, port), backlog=512)
+        if receive_buffer is not None:  # accepted sockets inherit it
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()

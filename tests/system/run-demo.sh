@@ -15,7 +15,7 @@ origin() {
 		echo "port $1 is served already: what is there becomes the backend, no demo backend is started"
 		return
 	fi
-	"$BUILD/origin" -n "$2" "$1" </dev/null &
+	setsid "$BUILD/origin" -n "$2" "$1" </dev/null &
 	origins="$origins $!"
 }
 
@@ -41,11 +41,11 @@ cat <<END
   Ctrl-C                           drain and end
 
 END
-"$BUILD/ballast" -c conf/config.yaml -p "$BUILD/run.pid" &
+# In sessions of their own, so that Ctrl-C reaches this script alone, and ballast as one TERM: a second one
+# would end it at once.  The demo backends stay until it has drained.
+setsid "$BUILD/ballast" -c conf/config.yaml -p "$BUILD/run.pid" &
 ballast=$!
-# Ctrl-C reaches ballast by itself; only what was sent to this script alone is passed on.
-trap : INT
-trap 'kill -TERM $ballast 2>/dev/null' TERM
+trap 'kill -TERM $ballast 2>/dev/null' INT TERM
 status=0
 while kill -0 "$ballast" 2>/dev/null; do
 	wait "$ballast"

@@ -53,14 +53,14 @@ class Demo(harness.Case):
 
     @staticmethod
     def end(process):
-        """With all of its session, whatever the test did."""
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        """Asked first: what it started lives in sessions of its own and is its to end."""
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(harness.PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
         process.wait()
-        if process.stdout:
-            process.stdout.close()
 
     def wait_port(self, port):
         harness.wait_for(lambda: not wire.is_refused(port), "port %d" % port)
