@@ -311,7 +311,7 @@ class Consequences(Case):
         self.wait_checks(lb, one.url, "success", 2)
         self.assertEqual(lb.metrics().value("lb_requests_total"), 0)
         self.assertEqual(wire.ask(lb.port).status, 200)
-        self.assertEqual(lb.metrics().value("lb_requests_total"), 1)
+        self.assertEqual(lb.metrics_after(1).value("lb_requests_total"), 1)
 
 
 if __name__ == "__main__":

@@ -338,14 +338,14 @@ START_TEST(large_hosts_and_paths_are_not_copied)
 	static char in[3 * 8192];
 	static const struct forward_request fr = PLAIN;
 	size_t n =
-		(size_t)sprintf(in, "GET http://%08000d/%08000d HTTP/1.1\r\nHost: a\r\n\r\n", 0, 0);
+		(size_t)sprintf(in, "GET http://%0300d/%08000d HTTP/1.1\r\nHost: a\r\n\r\n", 0, 0);
 
 	ck_assert_int_eq(parse_request(h, in, n, 100), 0);
 	head_write_request(s, h, &fr);
 	ck_assert_uint_lt(s->used, 512);
 	gather();
 	ck_assert_int_eq(parse_request(again, out, out_n, 100), 0);
-	ck_assert_uint_eq(again->host.n, 8000);
+	ck_assert_uint_eq(again->host.n, 300);
 	ck_assert_uint_eq(again->path.n, 8001);
 }
 END_TEST
