@@ -31,6 +31,15 @@ signals_open(const int *signals, size_t n)
 }
 
 int
+signals_open_in_child(void)
+{
+	static const int known[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN,
+		SIGTTOU, SIGWINCH };
+
+	return signals_open(known, sizeof(known) / sizeof(*known));
+}
+
+int
 signals_next(int fd, int *sender)
 {
 	struct signalfd_siginfo info;

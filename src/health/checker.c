@@ -17,6 +17,7 @@
 #include "ballast/base/clock.h"
 #include "ballast/base/control.h"
 #include "ballast/base/log.h"
+#include "ballast/base/owner.h"
 #include "ballast/base/signals.h"
 #include "ballast/base/sock.h"
 #include "ballast/shm/metrics.h"
@@ -24,8 +25,6 @@
 #include "probe.h"
 #include "schedule.h"
 #include "verdict.h"
-
-#define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 enum { LIMIT_PROBE = PROBE_LIMITS };
 enum {
@@ -393,9 +392,7 @@ make_subject(struct checker *c, unsigned i)
 static int
 watch_master(struct checker *c)
 {
-	static const int known[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN,
-		SIGTTOU, SIGWINCH };
-	int fd = signals_open(known, sizeof(known) / sizeof(*known));
+	int fd = signals_open_in_child();
 	int rc;
 
 	if (fd < 0)

@@ -14,11 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ballast/base/owner.h"
 #include "ballast/base/sock.h"
 #include "ballast/base/version.h"
 #include "ballast/http/parse.h"
-
-#define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static int
 write_request(char *out, size_t room, const struct config_backend *b, const char *path)

@@ -16,6 +16,7 @@
 
 #include "ballast/base/clock.h"
 #include "ballast/base/log.h"
+#include "ballast/base/owner.h"
 #include "ballast/base/sock.h"
 
 #include "admin_conn.h"
@@ -76,7 +77,7 @@ pause_door(struct door *d)
 static void
 pause_over(struct timer *t)
 {
-	struct door *d = (struct door *)((char *)t - offsetof(struct door, pause));
+	struct door *d = OWNER(t, struct door, pause);
 
 	d->watch.ready |= POLLER_IN;
 	poller_want(d->admin->poller, &d->watch, POLLER_IN);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "ballast/base/clock.h"
+#include "ballast/base/owner.h"
 #include "ballast/base/sock.h"
 
 static void
@@ -89,7 +90,7 @@ conn_cut(struct conn *c)
 static void
 timed_out(struct timer *t)
 {
-	conn_cut((struct conn *)((char *)t - offsetof(struct conn, timer)));
+	conn_cut(OWNER(t, struct conn, timer));
 }
 
 static void

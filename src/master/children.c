@@ -18,6 +18,7 @@
 #include "ballast/base/clock.h"
 #include "ballast/base/control.h"
 #include "ballast/base/log.h"
+#include "ballast/base/owner.h"
 #include "ballast/base/sock.h"
 #include "ballast/shm/metrics.h"
 #include "ballast/worker/worker.h"
@@ -94,7 +95,7 @@ became_ready(struct child *k)
 static void
 hear(struct watch *w)
 {
-	struct child *k = (struct child *)((char *)w - offsetof(struct child, watch));
+	struct child *k = OWNER(w, struct child, watch);
 	enum control said = control_next(w->fd);
 
 	while (said != CONTROL_NONE && said != CONTROL_EOF) {

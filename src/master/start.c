@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ballast/base/clock.h"
+#include "ballast/base/owner.h"
 #include "ballast/base/signals.h"
 #include "ballast/base/sock.h"
 #include "ballast/shm/metrics.h"
@@ -217,7 +218,7 @@ wake_on_tick(struct timer *t)
 static void
 sweep(struct timer *t)
 {
-	struct master *m = (struct master *)((char *)t - offsetof(struct master, sweep));
+	struct master *m = OWNER(t, struct master, sweep);
 
 	rate_sweep(&m->shm, m->now_us);
 	timer_arm(&m->timeouts, &m->sweep, MASTER_SWEEP, m->now_us);

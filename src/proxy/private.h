@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "ballast/base/clock.h"
+#include "ballast/base/owner.h"
 #include "ballast/base/slab.h"
 #include "ballast/base/sock.h"
 #include "ballast/http/chunk.h"
@@ -22,9 +23,6 @@
 #include "ballast/proxy/proxy.h"
 #include "ballast/shm/metrics.h"
 #include "ballast/shm/rate.h"
-
-/* The structure around a watch or a timer. */
-#define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 enum limit {
 	LIMIT_REQUEST_HEADER,

@@ -13,13 +13,12 @@
 #include "ballast/base/clock.h"
 #include "ballast/base/control.h"
 #include "ballast/base/log.h"
+#include "ballast/base/owner.h"
 #include "ballast/base/signals.h"
 #include "ballast/base/sock.h"
 #include "ballast/proxy/proxy.h"
 
 enum { LIMIT_DRAIN = PROXY_LIMITS, LIMIT_IDLE_GRACE, BEAT_MS = 1000, IDLE_GRACE_US = 200000 };
-
-#define OWNER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 struct worker {
 	const struct worker_setup *setup;
@@ -130,9 +129,7 @@ signals_wake(struct watch *watch)
 static int
 watch_master(struct worker *w)
 {
-	static const int known[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN,
-		SIGTTOU, SIGWINCH };
-	int fd = signals_open(known, sizeof(known) / sizeof(*known));
+	int fd = signals_open_in_child();
 	int rc;
 
 	if (fd < 0)

@@ -10,6 +10,11 @@
 
 /* Blocks these signals and returns a non-blocking descriptor, or -errno.  SIGPIPE becomes ignored. */
 int signals_open(const int *signals, size_t n);
+/*
+ * The same for a child of the master: all signals that mean something to the master and may reach a whole process group.
+ * Of these a child obeys TERM alone.
+ */
+int signals_open_in_child(void);
 /* The next pending signal number, or 0.  *sender (may be NULL) gets its pid. */
 int signals_next(int fd, int *sender);
 /* For a child after fork: default dispositions, nothing blocked, SIGPIPE ignored. */
