@@ -3,6 +3,7 @@
 
     run.py [test_proxy ...]     all of tests/system without a word
     BALLAST_ENGINES="poll epoll"   which engines
+    BALLAST_TEST_SECONDS=120       how long one test may take
 
 A file that says ENGINES = ("poll",) has nothing to do with engines and runs once.  Prints a
 line per file, the whole output of failed ones, and at the end `N passed, N failed`.
@@ -11,6 +12,7 @@ line per file, the whole output of failed ones, and at the end `N passed, N fail
 import ast
 import glob
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +20,8 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIMIT = int(os.environ.get("BALLAST_TEST_SECONDS", "420"))
+LIMIT = int(os.environ.get("BALLAST_TEST_SECONDS", "120"))
+FILE_LIMIT = LIMIT + 600
 
 
 def engines_of(path):
@@ -31,11 +34,30 @@ def engines_of(path):
     return engines
 
 
+class TimedResult(unittest.TextTestResult):
+    """A test that hangs fails, and still ends what it started; the others go on."""
+
+    def startTest(self, test):
+        super().startTest(test)
+        signal.alarm(LIMIT)
+
+    def stopTest(self, test):
+        signal.alarm(0)
+        super().stopTest(test)
+
+
+def out_of_time(*_):
+    signal.alarm(LIMIT)  # its cleanups may take as long again
+    raise AssertionError("out of time: %d s" % LIMIT)
+
+
 def run_here(name):
     """In the child: one file; the last line is `passed failed skipped`."""
     sys.path.insert(0, HERE)
+    signal.signal(signal.SIGALRM, out_of_time)
     suite = unittest.defaultTestLoader.loadTestsFromName(name)
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2,
+                                     resultclass=TimedResult).run(suite)
     # One test may fail in its body and again at its end: it is one.
     bad = {str(test) for test, _ in result.failures + result.errors}
     skipped = len(result.skipped)
@@ -50,7 +72,7 @@ def run_file(job):
         done = subprocess.run([sys.executable, os.path.abspath(__file__), "--here", name],
                               env=dict(os.environ, BALLAST_ENGINE=engine), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=LIMIT, check=False)
+                              timeout=FILE_LIMIT, check=False)
         output = done.stdout
     except subprocess.TimeoutExpired as late:
         output = (late.stdout or b"").decode("utf-8", "replace") + "\nout of time\n"
