@@ -5,12 +5,14 @@
  * at every reload, too.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <gnu/libc-version.h>
 #include <libconfig.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <yaml.h>
 
 #include "ballast/balance/balance.h"
@@ -303,11 +305,26 @@ parse_flags(struct command *command, int argc, char **argv)
 	return EXIT_CLEAN;
 }
 
+/* Started without standard streams, our own descriptors would take their numbers, and every child would keep them. */
+static void
+open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct command command = { .run = run_master };
 	int rc;
+
+	open_standard_streams();
 
 	master_title_init(argc, argv);
 	command.request.strategies = strategy_names();

@@ -36,6 +36,7 @@ control_of(char octet)
 	case CONTROL_READY:
 	case CONTROL_RETIRE:
 	case CONTROL_DRAIN:
+	case CONTROL_LEAVING:
 	case CONTROL_REOPEN:
 		return (enum control)octet;
 	default:

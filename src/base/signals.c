@@ -12,8 +12,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-int
-signals_open(const int *signals, size_t n)
+/* An ignored signal is never delivered, and an ignored CHLD lets the kernel reap: whatever we were started with goes. */
+static int
+open_set(int how, const int *signals, size_t n)
 {
 	sigset_t set;
 	int fd;
@@ -22,12 +23,19 @@ signals_open(const int *signals, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (sigaddset(&set, signals[i]) < 0)
 			return -errno;
+		signal(signals[i], SIG_DFL);
 	}
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+	if (sigprocmask(how, &set, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int
+signals_open(const int *signals, size_t n)
+{
+	return open_set(SIG_BLOCK, signals, n);
 }
 
 int
@@ -36,7 +44,7 @@ signals_open_in_child(void)
 	static const int known[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTTIN,
 		SIGTTOU, SIGWINCH };
 
-	return signals_open(known, sizeof(known) / sizeof(*known));
+	return open_set(SIG_SETMASK, known, sizeof(known) / sizeof(*known));
 }
 
 int
@@ -55,18 +63,12 @@ signals_next(int fd, int *sender)
 	return (int)info.ssi_signo;
 }
 
-/* Dispositions first, so that a signal which was pending meets its default when it is let through. */
 void
 signals_reset(void)
 {
-	sigset_t none;
-
 	for (int s = 1; s < NSIG; s++)
-		signal(s,
-			SIG_DFL); /* refused for KILL, STOP and libc's own: they stay as they are */
+		signal(s, SIG_DFL); /* refused for KILL, STOP and libc's own: they stay */
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 const char *

@@ -85,10 +85,27 @@ became_ready(struct child *k)
 	if (k->phase != CHILD_STARTING)
 		return;
 	k->phase = CHILD_READY;
-	backoff_ready(backoff_of(k->generation, k->role));
+	if (k->all->announced)
+		backoff_ready(backoff_of(k->generation, k->role));
 	log_debug("child ready", LOG_STR("role", child_role_name(k->role)),
 		LOG_INT("number", k->number), LOG_INT("pid", k->pid),
 		LOG_INT("generation", k->generation->number));
+}
+
+static uint64_t
+drain_us(const struct child *k)
+{
+	return k->generation->config->timeouts.drain_us;
+}
+
+/* Somebody told it to: its number is to be served by another one at once. */
+static void
+began_leaving(struct child *k)
+{
+	if (!is_serving(k))
+		return;
+	k->phase = CHILD_LEAVING;
+	k->deadline_us = clock_now_us() + drain_us(k) + RETIRE_GRACE_US;
 }
 
 /* The end of the pair tells nothing that SIGCHLD does not tell better. */
@@ -101,6 +118,8 @@ hear(struct watch *w)
 	while (said != CONTROL_NONE && said != CONTROL_EOF) {
 		if (said == CONTROL_READY)
 			became_ready(k);
+		else if (said == CONTROL_LEAVING)
+			began_leaving(k);
 		said = control_next(w->fd);
 	}
 	if (said == CONTROL_EOF)
@@ -227,12 +246,6 @@ find_worker(struct children *c, const struct generation *g, unsigned number)
 	return NULL;
 }
 
-static uint64_t
-drain_us(const struct child *k)
-{
-	return k->generation->config->timeouts.drain_us;
-}
-
 static void
 retire_worker(struct child *k, uint64_t now_us)
 {
@@ -284,7 +297,7 @@ died(struct child *k, int status, uint64_t now_us)
 
 	child_log_end(
 		k, LEVEL_ERROR, k->role == ROLE_WORKER ? "worker died" : "checker died", status);
-	if (k->phase == CHILD_STARTING)
+	if (k->phase == CHILD_STARTING || !k->all->announced)
 		backoff_stillborn(b, now_us);
 	else
 		backoff_died(b, now_us - k->forked_us, now_us);
@@ -292,19 +305,30 @@ died(struct child *k, int status, uint64_t now_us)
 		metrics_count(k->all->shm, k->all->ledger, COUNTER_WORKER_RESTARTS, 1);
 }
 
+/* Its ledger says what it carries, whatever state it is in. */
+static bool
+is_busy(const struct slot *s)
+{
+	uint32_t active = atomic_load_explicit(&s->clients[CLIENT_ACTIVE], memory_order_relaxed);
+	uint32_t tunnels = atomic_load_explicit(&s->clients[CLIENT_TUNNEL], memory_order_relaxed);
+
+	return active > 0 || tunnels > 0;
+}
+
 static void
 left(struct child *k, int status)
 {
 	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == WORKER_DONE;
+	bool said_cut = WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT;
 
 	if (clean)
 		child_log_end(k, LEVEL_INFO, "child left", status);
-	else if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_CUT)
+	else if (said_cut)
 		child_log_end(k, LEVEL_WARN, "drain time ran out, exchanges were cut", status);
 	else
 		child_log_end(k, LEVEL_WARN, "child ended while leaving", status);
 	if (k->all->ending && k->role == ROLE_WORKER && !clean)
-		k->all->cut = true;
+		k->all->cut = k->all->cut || said_cut || is_busy(k->slot);
 }
 
 static struct child *
@@ -382,16 +406,6 @@ children_drain(struct children *c, uint64_t now_us)
 	}
 }
 
-/* Its ledger says what it carries, whatever state it is in. */
-static bool
-is_busy(const struct slot *s)
-{
-	uint32_t active = atomic_load_explicit(&s->clients[CLIENT_ACTIVE], memory_order_relaxed);
-	uint32_t tunnels = atomic_load_explicit(&s->clients[CLIENT_TUNNEL], memory_order_relaxed);
-
-	return active > 0 || tunnels > 0;
-}
-
 static void
 kill_child(struct child *k)
 {
@@ -412,18 +426,31 @@ children_kill(struct children *c, const struct generation *g)
 	}
 }
 
+void
+children_abandon(struct children *c, const struct generation *g, uint64_t now_us)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		struct child *k = &c->child[i];
+
+		if (!is_alive(k) || k->generation != g)
+			continue;
+		if (k->phase == CHILD_READY && k->role == ROLE_WORKER)
+			retire_worker(k, now_us);
+		else if (k->phase != CHILD_LEAVING)
+			kill_child(k);
+	}
+}
+
 /* One that hangs at its start is killed and then, when it is reaped, counts as stillborn. */
 static void
 enforce(struct child *k)
 {
 	bool starting = k->phase == CHILD_STARTING;
-	struct children *c = k->all;
 
 	log_warn(starting ? "child did not become ready in time and is killed"
 			  : "child did not leave in time and is killed",
 		LOG_STR("role", child_role_name(k->role)), LOG_INT("pid", k->pid),
 		LOG_INT("generation", k->generation->number));
-	c->cut = c->cut || (c->ending && k->role == ROLE_WORKER);
 	kill_child(k);
 	if (starting)
 		k->phase = CHILD_STARTING;

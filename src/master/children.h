@@ -39,8 +39,9 @@ struct children {
 	struct slot *ledger; /* the master's own slot */
 	struct child *child; /* one per slot of the segment */
 	unsigned n;
-	bool ending; /* none is replaced any more */
-	bool cut;    /* while ending, one was killed or said that it cut exchanges */
+	bool announced; /* the service has begun: until then every death is one at start */
+	bool ending;    /* none is replaced any more */
+	bool cut;       /* while ending, one was killed or said that it cut exchanges */
 };
 
 /* The fields above `child` are set by the caller.  0 or -ENOMEM. */
@@ -61,6 +62,8 @@ void children_reap(struct children *, uint64_t now_us);
 void children_retire(struct children *, const struct generation *, uint64_t now_us);
 /* The service ends: all drain. */
 void children_drain(struct children *, uint64_t now_us);
+/* A generation that is given up: those that serve already drain, the others end at once. */
+void children_abandon(struct children *, const struct generation *, uint64_t now_us);
 /* At once; NULL: of all generations. */
 void children_kill(struct children *, const struct generation *);
 /* Kills those that did not become ready or did not leave in time. */

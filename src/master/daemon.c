@@ -248,7 +248,7 @@ runtime_dir_prepare(const char *path, mode_t mode, struct err *err)
 		err_add(err, "cannot make runtime_dir %s: %s", path, strerror(-made));
 		return false;
 	}
-	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
 		err_add(err, "runtime_dir %s is not a directory", path);
 		return false;
 	}
@@ -301,5 +301,10 @@ open_files_raise(uint32_t wanted)
 	limit.rlim_cur = wanted == 0 ? limit.rlim_max : wanted;
 	if (limit.rlim_cur > limit.rlim_max)
 		limit.rlim_max = limit.rlim_cur; /* root may */
-	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return 0;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max; /* as many as there are */
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return -EPERM;
 }

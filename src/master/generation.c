@@ -37,7 +37,7 @@ access_log_open(const struct config *config, const struct identity *id)
 	if (path == NULL)
 		return strcmp(config->access_log.output, "stderr") == 0 ? STDERR_FILENO
 									: STDOUT_FILENO;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 	if (fd < 0)
 		return -errno;
 	identity_hand_over(id, fd, path);
@@ -81,9 +81,17 @@ generation_reopen_access_log(struct generation *g, const struct identity *id)
 static struct listener *
 keep_or_open(const struct addr *a, struct listener *kept, const char *what, struct err *err)
 {
+	struct listener *l;
+
 	if (kept != NULL && addr_eq(a, &kept->configured))
 		return listener_hold(kept);
-	return listener_open(a, what, err);
+	l = listener_open(a, what, err);
+	if (l == NULL && kept != NULL && addr_port(a) == addr_port(&kept->bound))
+		err_add(err,
+			"%s: the running configuration holds this port; restart, or change the "
+			"port",
+			what);
+	return l;
 }
 
 static bool

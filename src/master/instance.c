@@ -75,12 +75,14 @@ absolute(char out[PATH_MAX], const char *path)
 static int
 default_pidfile(char out[PATH_MAX], const struct instance_place *at)
 {
-	const char *file = at->config_file == NULL ? "." : at->config_file;
 	char real[PATH_MAX], name[64], path[PATH_MAX];
-	int rc = 0;
+	int rc;
 
-	if (realpath(file, real) == NULL)
-		rc = absolute(real, file);
+	/* A link to the file is followed at each load, so it is the link that stays the same. */
+	if (at->config_file != NULL)
+		rc = absolute(real, at->config_file);
+	else
+		rc = realpath(".", real) == NULL ? -errno : 0;
 	if (rc < 0)
 		return rc;
 	snprintf(name, sizeof(name), "ballast-%08x.pid", (unsigned)hash_text(real));

@@ -31,6 +31,7 @@ order_end(struct master *m)
 {
 	m->ending = true;
 	m->children.ending = true;
+	notify("STOPPING=1");
 	children_kill(&m->children, NULL);
 }
 
@@ -152,6 +153,7 @@ announce(struct master *m)
 	char text[ADDR_TEXT];
 
 	m->announced = true;
+	m->children.announced = true;
 	if (pidfile_write(m->pidfile) < 0)
 		log_error("cannot write the pidfile", LOG_STR("error", strerror(errno)));
 	log_info("load balancer listening",

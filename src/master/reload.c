@@ -190,7 +190,7 @@ give_up(struct master *m, const char *reason)
 	uint32_t oldest = children_oldest(&m->children, m->current->number);
 	struct err why;
 
-	children_kill(&m->children, m->pending);
+	children_abandon(&m->children, m->pending, m->now_us);
 	generation_release(&m->pending);
 	generation_restore(m->current, &m->shm, oldest);
 	take_log_back(m);

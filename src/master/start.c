@@ -148,7 +148,7 @@ open_local_at(struct master *m, const char *path)
 	m->local_fd = sock_listen(&m->local, ADMIN_BACKLOG, 0600);
 	if (m->local_fd < 0)
 		return m->local_fd;
-	rc = m->identity.drop && chown(path, m->identity.uid, (gid_t)-1) < 0 ? -errno : 0;
+	rc = m->identity.drop && lchown(path, m->identity.uid, (gid_t)-1) < 0 ? -errno : 0;
 	if (rc < 0)
 		fd_close(&m->local_fd);
 	return rc;

@@ -39,8 +39,9 @@ struct worker {
 static void
 leave(struct worker *w, bool idle_too)
 {
-	if (idle_too)
-		proxy_accept_rest(w->proxy);
+	if (!w->leaving)
+		(void)control_send(w->setup->control, CONTROL_LEAVING);
+	proxy_accept_rest(w->proxy); /* nobody else may be left to take them */
 	proxy_retire(w->proxy);
 	if (idle_too && !timer_is_armed(&w->idle_grace))
 		timer_arm(&w->timeouts, &w->idle_grace, LIMIT_IDLE_GRACE, *proxy_now(w->proxy));
@@ -72,7 +73,8 @@ reopen_logs(struct worker *w)
 	log_reopen();
 	if (w->setup->access_log_path == NULL)
 		return;
-	fd = open(w->setup->access_log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	fd = open(w->setup->access_log_path,
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 	if (fd < 0) {
 		log_error("access log cannot be reopened",
 			LOG_STR("path", w->setup->access_log_path),

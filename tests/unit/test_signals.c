@@ -85,7 +85,7 @@ START_TEST(a_number_that_is_no_signal_is_refused)
 }
 END_TEST
 
-/* In the child: exits 0 when nothing of the parent's set-up is left. */
+/* In the child: exits 0 when it has the defaults, and after opening its own signals nothing else is blocked. */
 static void
 check_reset(void)
 {
@@ -94,11 +94,13 @@ check_reset(void)
 	int bad = 0;
 
 	signals_reset();
-	sigprocmask(SIG_SETMASK, NULL, &blocked);
 	for (size_t i = 0; i < N(ours); i++) {
 		sigaction(ours[i], NULL, &act);
-		bad += act.sa_handler != SIG_DFL || sigismember(&blocked, ours[i]);
+		bad += act.sa_handler != SIG_DFL;
 	}
+	bad += signals_open_in_child() < 0;
+	sigprocmask(SIG_SETMASK, NULL, &blocked);
+	bad += !sigismember(&blocked, SIGTERM) || sigismember(&blocked, SIGCHLD);
 	sigaction(SIGPIPE, NULL, &act);
 	bad += act.sa_handler != SIG_IGN;
 	_exit(bad);
@@ -113,7 +115,7 @@ status_of(pid_t child)
 	return status;
 }
 
-START_TEST(a_child_that_resets_has_defaults_and_nothing_blocked)
+START_TEST(a_child_that_resets_has_defaults_and_its_own_signals_blocked)
 {
 	int fd, status;
 	pid_t child;
@@ -129,7 +131,7 @@ START_TEST(a_child_that_resets_has_defaults_and_nothing_blocked)
 }
 END_TEST
 
-START_TEST(a_signal_pending_at_the_reset_meets_its_default)
+START_TEST(a_signal_pending_at_the_reset_is_read_by_the_child)
 {
 	int fd = open_ours(), status;
 	pid_t child = fork();
@@ -137,10 +139,27 @@ START_TEST(a_signal_pending_at_the_reset_meets_its_default)
 	if (child == 0) {
 		raise(SIGTERM);
 		signals_reset();
-		_exit(0); /* not reached */
+		_exit(signals_next(signals_open_in_child(), NULL) == SIGTERM ? 0 : 1);
 	}
 	status = status_of(child);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_signal_that_was_ignored_is_delivered_all_the_same)
+{
+	int fd, child;
+
+	signal(SIGCHLD, SIG_IGN);
+	fd = signals_open((const int[]){ SIGCHLD }, 1);
+	ck_assert_int_ge(fd, 0);
+	child = fork();
+	if (child == 0)
+		_exit(0);
+	ck_assert_int_eq(waitid(P_PID, (id_t)child, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(signals_next(fd, NULL), SIGCHLD);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
 	close(fd);
 }
 END_TEST
@@ -165,8 +184,9 @@ main(void)
 	tcase_add_test(t, the_descriptor_is_nonblocking_and_does_not_survive_exec);
 	tcase_add_test(t, writing_to_nobody_is_an_error_and_not_a_death);
 	tcase_add_test(t, a_number_that_is_no_signal_is_refused);
-	tcase_add_test(t, a_child_that_resets_has_defaults_and_nothing_blocked);
-	tcase_add_test(t, a_signal_pending_at_the_reset_meets_its_default);
+	tcase_add_test(t, a_child_that_resets_has_defaults_and_its_own_signals_blocked);
+	tcase_add_test(t, a_signal_pending_at_the_reset_is_read_by_the_child);
+	tcase_add_test(t, a_signal_that_was_ignored_is_delivered_all_the_same);
 	tcase_add_test(t, signals_have_names);
 	suite_add_tcase(s, t);
 	return unit_main(s);

@@ -11,6 +11,7 @@
  * RETIRE  master to worker: a newer generation is ready.  No new connections; each idle one may bring
  *         its next request; leave when none is left or the drain time is over.
  * DRAIN   master to child: the service ends.  The same, but idle connections end soon.
+ * LEAVING child to master: it drains, maybe without having been told to.
  * REOPEN  master to child: log files were rotated.
  */
 enum control {
@@ -18,6 +19,7 @@ enum control {
 	CONTROL_READY = 'R',
 	CONTROL_RETIRE = 'L',
 	CONTROL_DRAIN = 'D',
+	CONTROL_LEAVING = 'V',
 	CONTROL_REOPEN = 'O',
 	CONTROL_EOF = -1, /* the other end is gone */
 };

@@ -17,7 +17,10 @@ int signals_open(const int *signals, size_t n);
 int signals_open_in_child(void);
 /* The next pending signal number, or 0.  *sender (may be NULL) gets its pid. */
 int signals_next(int fd, int *sender);
-/* For a child after fork: default dispositions, nothing blocked, SIGPIPE ignored. */
+/*
+ * For a child after fork: default dispositions, SIGPIPE ignored.  What the master blocked stays blocked until
+ * signals_open_in_child, so that a signal to the whole group in between waits to be read.
+ */
 void signals_reset(void);
 /* "HUP" for SIGHUP; "signal 42" style text for unknown ones. */
 const char *signals_name(int signal);
