@@ -143,6 +143,16 @@ steps_behind_next(const struct balance *b, uint64_t cursor, acceptable *ok, cons
 }
 
 int
+balance_peek(struct balance *b, bool (*ok)(const struct balance *, unsigned index, const void *arg),
+	const void *arg)
+{
+	uint64_t cursor = atomic_load_explicit(&b->shm->shared->cursor, memory_order_relaxed);
+	uint32_t steps = steps_behind_next(b, cursor, ok, arg);
+
+	return steps == 0 ? -1 : b->sequence[(cursor + steps - 1) % b->sequence_len];
+}
+
+int
 balance_advance(struct balance *b,
 	bool (*ok)(const struct balance *, unsigned index, const void *arg), const void *arg)
 {

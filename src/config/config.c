@@ -238,6 +238,19 @@ check_rate(struct reading *r)
 		(unsigned)(l->requests_per_second * RATE_REFILL_MAX_S));
 }
 
+/* What a start would only find out after -t had said ok. */
+static void
+check_listeners(struct reading *r)
+{
+	const struct config *c = r->config;
+	const struct source *sources = c->sources->options;
+
+	if (!c->admin_on || !addr_eq(&c->listen, &c->admin_listen) || addr_port(&c->listen) == 0)
+		return;
+	complain(r, sources[option_index(option_find(IN_CONFIG, "admin.listen"))],
+		"admin.listen is the address of lb_port; choose another port");
+}
+
 static void
 load_traffic(struct reading *r)
 {
@@ -248,6 +261,7 @@ load_traffic(struct reading *r)
 	read_overrides(r);
 	r->file = r->config->file;
 	check_rate(r);
+	check_listeners(r);
 	backends_check(r);
 }
 

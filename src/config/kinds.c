@@ -83,7 +83,6 @@ struct measure { /* a kind of number, and how it is spoken of */
 	enum unit_fault (*parse)(double *, const char *);
 	const char *noun;
 	const char *units;
-	const char *example; /* the unit a bare number most likely means */
 };
 
 static bool
@@ -95,8 +94,7 @@ read_measure(struct reading *r, const struct node *n, const struct measure *m, d
 	case UNIT_FINE:
 		return in_range(r, n, *value);
 	case UNIT_MISSING:
-		return refuse(r, n, "has no unit; write %.20s%s (units: %s)", n->text, m->example,
-			m->units);
+		return refuse(r, n, "has no unit; one of %s must follow the number", m->units);
 	case UNIT_UNKNOWN:
 		if (m->units != NULL)
 			return refuse(r, n, "has an unknown unit; units are %s", m->units);
@@ -110,7 +108,7 @@ read_measure(struct reading *r, const struct node *n, const struct measure *m, d
 static bool
 read_count(struct reading *r, const struct node *n, void *member)
 {
-	static const struct measure whole = { unit_parse_count, "a whole number", NULL, NULL };
+	static const struct measure whole = { unit_parse_count, "a whole number", NULL };
 	double value;
 
 	if (!read_measure(r, n, &whole, &value))
@@ -122,7 +120,7 @@ read_count(struct reading *r, const struct node *n, void *member)
 static bool
 read_decimal(struct reading *r, const struct node *n, void *member)
 {
-	static const struct measure decimal = { unit_parse_decimal, "a number", NULL, NULL };
+	static const struct measure decimal = { unit_parse_decimal, "a number", NULL };
 
 	double value;
 
@@ -135,8 +133,7 @@ read_decimal(struct reading *r, const struct node *n, void *member)
 static bool
 read_duration(struct reading *r, const struct node *n, void *member)
 {
-	static const struct measure duration = { unit_parse_duration, "a duration", "ms s m h",
-		"s" };
+	static const struct measure duration = { unit_parse_duration, "a duration", "ms s m h" };
 	double us;
 
 	if (!read_measure(r, n, &duration, &us))
@@ -148,7 +145,7 @@ read_duration(struct reading *r, const struct node *n, void *member)
 static bool
 read_size(struct reading *r, const struct node *n, void *member)
 {
-	static const struct measure size = { unit_parse_size, "a size", "k m g", "k" };
+	static const struct measure size = { unit_parse_size, "a size", "k m g" };
 	double bytes;
 
 	if (!read_measure(r, n, &size, &bytes))

@@ -75,7 +75,7 @@ absolute(char out[PATH_MAX], const char *path)
 static int
 default_pidfile(char out[PATH_MAX], const struct instance_place *at)
 {
-	char real[PATH_MAX], name[64], path[PATH_MAX];
+	char real[PATH_MAX] = "", name[64], path[PATH_MAX];
 	int rc;
 
 	/* A link to the file is followed at each load, so it is the link that stays the same. */

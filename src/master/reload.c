@@ -95,9 +95,7 @@ refuse(struct master *m, struct err *why)
 static void
 warn_of_restart(const struct config *now, const struct config *next)
 {
-	bool was = now->rate_limit.on, is = next->rate_limit.on;
-
-	if (is && (!was || now->rate_limit.max_clients != next->rate_limit.max_clients))
+	if (next->rate_limit.on && now->rate_limit.max_clients != next->rate_limit.max_clients)
 		log_warn("rate_limit.max_clients takes effect at the next restart",
 			LOG_INT("max_clients", next->rate_limit.max_clients));
 }

@@ -298,12 +298,18 @@ client_expired(struct timer *t)
 {
 	struct client *c = OWNER(t, struct client, timer);
 
-	if (c->exchange == NULL)
+	struct exchange *x = c->exchange;
+	enum failure f = failure_of_limit[t->limit];
+
+	if (x == NULL) {
 		client_close(c);
-	else if (c->exchange->at == AT_HEAD && buffer_is_empty(c->in))
-		exchange_fail(c->exchange, FAIL_CLIENT_LEFT); /* an empty line and no more */
-	else
-		exchange_fail(c->exchange, failure_of_limit[t->limit]);
+		return;
+	}
+	if (x->at == AT_HEAD && buffer_is_empty(c->in))
+		f = FAIL_CLIENT_LEFT; /* an empty line and no more */
+	else if (x->at == AT_HEAD)
+		note_unparsed(x);
+	exchange_fail(x, f);
 }
 
 /* The rings of the limits are sorted by age.  Whose next request has come is not idle any more. */

@@ -309,6 +309,9 @@ enum verdict refuse_with(struct exchange *, int status);
 /* Waits under a limit.  A limit that already runs goes on unless there was progress. */
 void limit_wait(struct proxy *, struct timer *, enum limit, bool progress);
 
+/* request.c */
+void note_unparsed(struct exchange *);
+
 /* the steps */
 enum verdict read_head(struct exchange *);
 enum verdict admit(struct exchange *);

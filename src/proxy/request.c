@@ -51,6 +51,18 @@ find_head(struct exchange *x)
 	return (int)length;
 }
 
+/* What has come of a head that will never be parsed. */
+void
+note_unparsed(struct exchange *x)
+{
+	const struct buffer *b = x->client->in;
+
+	if (buffer_is_empty(b) || x->note != NULL)
+		return;
+	x->bytes_in = b->end - b->start;
+	account_note_line(x, unread(b));
+}
+
 /* More of the head.  NEXT when something came. */
 static enum verdict
 more_head(struct exchange *x)
@@ -69,8 +81,10 @@ more_head(struct exchange *x)
 		poller_want(x->proxy->poller, &c->watch, POLLER_IN);
 		return WAIT;
 	}
-	if (n == 0 && !buffer_is_empty(c->in))
+	if (n == 0 && !buffer_is_empty(c->in)) {
+		note_unparsed(x);
 		return refuse_with(x, 400); /* it ended inside its head, but may still read */
+	}
 	return fail(x, FAIL_CLIENT_LEFT);
 }
 
@@ -87,8 +101,10 @@ read_head(struct exchange *x)
 		if (v != NEXT)
 			return v;
 	}
-	if (length < 0)
+	if (length < 0) {
+		note_unparsed(x);
 		return refuse_with(x, -length);
+	}
 	b = x->client->in;
 	x->head_bytes = (uint32_t)length;
 	x->scanned = 0;

@@ -30,6 +30,7 @@ struct worker {
 	int access_log;
 	bool leaving;
 	bool drain_over;
+	bool broken; /* it cannot wait any more */
 };
 
 /*
@@ -213,8 +214,10 @@ turn(struct worker *w)
 	int wait_ms = timeouts_next_ms(&w->timeouts, clock_now_us(), BEAT_MS);
 	int rc = poller_turn(w->poller, wait_ms, now);
 
-	if (rc < 0)
+	if (rc < 0) {
 		log_error("waiting for events failed", LOG_STR("error", strerror(-rc)));
+		w->broken = true; /* better replaced than spinning */
+	}
 	timeouts_expire(&w->timeouts, *now);
 	proxy_turn_over(w->proxy);
 	publish(w->setup->slot, *now, clock_now_us());
@@ -232,10 +235,10 @@ worker_run(const struct worker_setup *setup)
 		stop(&w);
 		return WORKER_FAILED;
 	}
-	while (!(w.leaving && (w.drain_over || proxy_is_empty(w.proxy))))
+	while (!w.broken && !(w.leaving && (w.drain_over || proxy_is_empty(w.proxy))))
 		turn(&w);
 	if (proxy_cut(w.proxy) > 0)
 		status = WORKER_CUT;
 	stop(&w);
-	return status;
+	return w.broken ? WORKER_FAILED : status;
 }

@@ -304,5 +304,15 @@ class UnderLoad(Case):
         self.assertEqual(load.bad, [])
 
 
+class Turns(harness.Case):
+    def test_a_retry_takes_no_turn_so_a_dead_backend_is_not_first_every_time(self):
+        one = self.origin()
+        dead = "http://127.0.0.1:%d" % harness.unused_port()
+        lb = self.ballast([dead, one.url], workers=1)
+        for _ in range(10):
+            self.assertEqual(lb.ask().status, 200)
+        self.assertEqual(lb.metrics_after(10).value("lb_retries_total"), 5)
+
+
 if __name__ == "__main__":
     unittest.main()

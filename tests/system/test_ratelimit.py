@@ -109,5 +109,18 @@ class RateLimit(harness.Case):
         self.assertEqual(lb.ask().status, 429)
 
 
+class SwitchedOn(harness.Case):
+    def test_a_limit_that_a_reload_switches_on_holds_for_more_clients_than_one_set_has(self):
+        one = self.origin()
+        lb = self.ballast([one.url], workers=1, trusted_proxies=["127.0.0.0/8"])
+        lb.reload(rate_limit={"requests_per_second": 0.01, "burst": 2})
+        refused = 0
+        with lb.connect() as client:
+            for _ in range(3):
+                for n in range(60):
+                    refused += client.ask(fields={"X-Forwarded-For": "192.0.2.%d" % n}).status == 429
+        self.assertEqual(refused, 60)
+
+
 if __name__ == "__main__":
     unittest.main()

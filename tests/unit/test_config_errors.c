@@ -48,8 +48,8 @@ static const struct {
 	{ B "retries: 1.5\n", "2:10: retries \"1.5\" is not a whole number; 0 to 16" },
 	{ B "retries: -1\n", "2:10: retries \"-1\" is out of range; 0 to 16" },
 	{ B "retries: 17\n", "2:10: retries \"17\" is out of range; 0 to 16" },
-	{ B "timeouts: {connect: 5}\n",
-		"2:21: timeouts.connect \"5\" has no unit; write 5s (units: ms s m h)" },
+	{ B "timeouts: {connect: 5}\n", "2:21: timeouts.connect \"5\" has no unit; one of ms s m h "
+					"must follow the number" },
 	{ B "timeouts: {connect: 5sec}\n",
 		"2:21: timeouts.connect \"5sec\" has an unknown unit; units are ms s m h" },
 	{ B "timeouts: {connect: soon}\n",
@@ -60,8 +60,8 @@ static const struct {
 		"2:20: timeouts.tunnel \"25h\" is out of range; 1ms to 24h" },
 	{ B "health_check: {interval: 99ms}\n",
 		"2:26: health_check.interval \"99ms\" is out of range; 100ms to 24h" },
-	{ B "limits: {header_bytes: 16384}\n",
-		"2:24: limits.header_bytes \"16384\" has no unit; write 16384k (units: k m g)" },
+	{ B "limits: {header_bytes: 16384}\n", "2:24: limits.header_bytes \"16384\" has no unit; "
+					       "one of k m g must follow the number" },
 	{ B "limits: {header_bytes: 65k}\n",
 		"2:24: limits.header_bytes \"65k\" is out of range; 1k to 64k" },
 	{ B "limits: {body_bytes: 0.0001k}\n",

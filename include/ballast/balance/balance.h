@@ -68,4 +68,11 @@ bool balance_usable(
 int balance_advance(struct balance *,
 	bool (*ok)(const struct balance *, unsigned index, const void *arg), const void *arg);
 
+/*
+ * The same without moving the cursor: for a further try of an exchange that has had its turn.  Otherwise, of two
+ * backends, the one that fails would be first for every exchange.
+ */
+int balance_peek(struct balance *,
+	bool (*ok)(const struct balance *, unsigned index, const void *arg), const void *arg);
+
 #endif
