@@ -143,28 +143,20 @@ steps_behind_next(const struct balance *b, uint64_t cursor, acceptable *ok, cons
 }
 
 int
-balance_peek(struct balance *b, bool (*ok)(const struct balance *, unsigned index, const void *arg),
-	const void *arg)
-{
-	uint64_t cursor = atomic_load_explicit(&b->shm->shared->cursor, memory_order_relaxed);
-	uint32_t steps = steps_behind_next(b, cursor, ok, arg);
-
-	return steps == 0 ? -1 : b->sequence[(cursor + steps - 1) % b->sequence_len];
-}
-
-int
-balance_advance(struct balance *b,
+balance_advance(struct balance *b, const struct tried *tried,
 	bool (*ok)(const struct balance *, unsigned index, const void *arg), const void *arg)
 {
 	_Atomic uint64_t *shared = &b->shm->shared->cursor;
 	uint64_t cursor = atomic_load_explicit(shared, memory_order_relaxed);
+	bool had_its_turn = tried != NULL && tried->n > 0;
 	uint32_t steps;
 
 	do {
 		steps = steps_behind_next(b, cursor, ok, arg);
 		if (steps == 0)
 			return -1;
-	} while (!atomic_compare_exchange_weak_explicit(
-		shared, &cursor, cursor + steps, memory_order_relaxed, memory_order_relaxed));
+	} while (!had_its_turn &&
+		 !atomic_compare_exchange_weak_explicit(shared, &cursor, cursor + steps,
+			 memory_order_relaxed, memory_order_relaxed));
 	return b->sequence[(cursor + steps - 1) % b->sequence_len];
 }

@@ -80,6 +80,6 @@ least_connection_pick(struct balance *b, const struct tried *tried)
 	count_loads(b, tried);
 	ties = find_lightest(b, &best);
 	if (ties > 1)
-		return balance_advance(b, is_as_light, &best);
+		return balance_advance(b, tried, is_as_light, &best);
 	return ties == 1 ? (int)best : -1;
 }

@@ -14,10 +14,4 @@
 /* The period for n > 0 candidates, malloc'd, and its length; NULL when there is no memory. */
 uint16_t *sequence_make(const struct candidate *, unsigned n, uint32_t *len);
 
-static inline bool
-is_further_try(const struct tried *tried)
-{
-	return tried != NULL && tried->n > 0;
-}
-
 #endif

@@ -14,7 +14,5 @@ is_usable(const struct balance *b, unsigned index, const void *tried)
 int
 round_robin_pick(struct balance *b, const struct tried *tried)
 {
-	if (is_further_try(tried))
-		return balance_peek(b, is_usable, tried);
-	return balance_advance(b, is_usable, tried);
+	return balance_advance(b, tried, is_usable, tried);
 }

@@ -12,17 +12,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ballast/base/clock.h"
+#include "ballast/base/sock.h"
 
 enum { LINE_MAX_BYTES = 8192, LINE_END_BYTES = 2, NUMBER_TEXT = 32 };
 
@@ -235,30 +233,13 @@ end_line(struct line *l, bool brace)
 	l->text[l->n++] = '\n';
 }
 
-/*
- * A pipe whose reader is stuck must not stop us.  One that is ready takes PIPE_BUF octets; a longer line waits for
- * an empty one, that is: it is lost when there is none.
- */
-static bool
-would_block(const struct line *l)
-{
-	struct pollfd p = { .fd = sink.fd, .events = POLLOUT };
-	int unread = 0;
-
-	if (!sink.is_pipe)
-		return false;
-	if (poll(&p, 1, 0) != 1)
-		return true;
-	return l->n > PIPE_BUF && ioctl(sink.fd, FIONREAD, &unread) == 0 && unread > 0;
-}
-
 static void
 write_line(const struct line *l)
 {
 	ssize_t put_bytes;
 
-	if (would_block(l))
-		return;
+	if (sink.is_pipe && !fd_takes(sink.fd, l->n))
+		return; /* a reader that is stuck must not stop us: the line is lost */
 	do
 		put_bytes = write(sink.fd, l->text, l->n);
 	while (put_bytes < 0 && errno == EINTR);
@@ -301,14 +282,6 @@ open_file(const char *path)
 		fd = open(path, flags, 0640);
 	while (fd < 0 && errno == EINTR);
 	return fd < 0 ? -errno : fd;
-}
-
-static bool
-is_file(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static bool
@@ -356,7 +329,7 @@ log_open(enum log_level level, enum log_format format, const char *output)
 	sink.level = level;
 	sink.format = log_format_resolve(format);
 	sink.colours = wants_colours(fd);
-	sink.is_pipe = !is_file(fd);
+	sink.is_pipe = !fd_is_file(fd);
 	return 0;
 }
 

@@ -7,7 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +20,25 @@ fd_close(int *fd)
 	if (*fd >= 0)
 		close(*fd); /* never retried: on Linux the descriptor is gone even after EINTR */
 	*fd = -1;
+}
+
+bool
+fd_is_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool
+fd_takes(int fd, size_t n)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int unread = 0;
+
+	if (poll(&p, 1, 0) != 1)
+		return false;
+	return n <= PIPE_BUF || ioctl(fd, FIONREAD, &unread) < 0 || unread == 0;
 }
 
 static int

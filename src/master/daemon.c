@@ -69,14 +69,6 @@ launcher_wait(int fd)
 	_exit(EXIT_FAILURE);
 }
 
-static bool
-is_regular(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 /* A terminal or a pipe kept open would hold up whoever waits for its end. */
 static void
 leave_streams(void)
@@ -86,9 +78,9 @@ leave_streams(void)
 	if (null < 0)
 		return;
 	dup2(null, STDIN_FILENO);
-	if (!is_regular(STDOUT_FILENO))
+	if (!fd_is_file(STDOUT_FILENO))
 		dup2(null, STDOUT_FILENO);
-	if (!is_regular(STDERR_FILENO))
+	if (!fd_is_file(STDERR_FILENO))
 		dup2(null, STDERR_FILENO);
 	if (null > STDERR_FILENO)
 		close(null);

@@ -86,7 +86,8 @@ keep_or_open(const struct addr *a, struct listener *kept, const char *what, stru
 	if (kept != NULL && addr_eq(a, &kept->configured))
 		return listener_hold(kept);
 	l = listener_open(a, what, err);
-	if (l == NULL && kept != NULL && addr_port(a) == addr_port(&kept->bound))
+	if (l == NULL && kept != NULL && addr_port(a) != 0 &&
+		addr_port(a) == addr_port(&kept->bound))
 		err_add(err,
 			"%s: the running configuration holds this port; restart, or change the "
 			"port",

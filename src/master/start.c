@@ -120,8 +120,8 @@ open_segment(struct master *m, const struct config *config, struct err *err)
 	struct shm_shape shape = {
 		.max_backends = config->process.max_backends,
 		.slots = slots_for(config),
-		.rate_rows = config->rate_limit
-				     .max_clients, /* also when off: a reload may switch it on */
+		/* Also when it is off: a reload may switch it on. */
+		.rate_rows = config->rate_limit.max_clients,
 	};
 	int rc = shm_create(&m->shm, m->instance.shm_name, &shape,
 		m->identity.drop ? m->identity.gid : (gid_t)-1);

@@ -7,10 +7,8 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -261,14 +259,13 @@ writable_now(const struct proxy *p, size_t done)
 
 	if (!p->log_is_pipe)
 		return n;
-	if (poll(&(struct pollfd){ .fd = p->log_fd, .events = POLLOUT }, 1, 0) != 1)
-		return 0;
-	if (n <= PIPE_BUF)
-		return n;
-	end = memrchr(from, '\n', PIPE_BUF);
-	if (end == NULL)
-		end = memchr(from, '\n', n); /* one long line */
-	return (size_t)(end - from) + 1;
+	if (n > PIPE_BUF) {
+		end = memrchr(from, '\n', PIPE_BUF);
+		if (end == NULL)
+			end = memchr(from, '\n', n); /* one long line */
+		n = (size_t)(end - from) + 1;
+	}
+	return fd_takes(p->log_fd, n) ? n : 0;
 }
 
 /* A full disk, a reader that is gone or stuck loses lines, never requests. */
@@ -293,10 +290,8 @@ account_flush(struct proxy *p)
 void
 account_open(struct proxy *p, int fd)
 {
-	struct stat st;
-
 	p->log_fd = fd;
-	p->log_is_pipe = fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+	p->log_is_pipe = fd >= 0 && !fd_is_file(fd);
 }
 
 /* A connection that brought no octet of a request, or one more use of the metrics path, is nobody's exchange. */

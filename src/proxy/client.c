@@ -10,6 +10,8 @@
 
 enum {
 	LINGER_BYTES_MAX = 8 << 20, /* thrown away at most from a client that talks on */
+	EVICT_LOOK_MAX =
+		1024, /* rows looked at for an idle one: a crowd that is not costs each turn no more */
 };
 
 void
@@ -239,14 +241,6 @@ tunnel_goes_on(const struct exchange *x)
 	return x->tunnel && !(x->up.state == FLOW_END && !x->down_shut);
 }
 
-static void
-tunnel_or_run(struct client *c, struct exchange *x)
-{
-	if (c->watch.ready & POLLER_FAIL)
-		c->watch.ready |= POLLER_IN | POLLER_OUT;
-	exchange_run(x);
-}
-
 void
 client_wake(struct watch *w)
 {
@@ -262,7 +256,7 @@ client_wake(struct watch *w)
 	else if ((w->ready & POLLER_FAIL) && !tunnel_goes_on(x))
 		exchange_fail(x, FAIL_CLIENT_LEFT);
 	else
-		tunnel_or_run(c, x);
+		exchange_run(x);
 }
 
 void
@@ -317,10 +311,12 @@ static struct client *
 oldest_idle(struct proxy *p, enum limit limit)
 {
 	struct timer *head = &p->timeouts->queue[limit];
+	unsigned looked = 0;
 
-	for (struct timer *t = head->next; t != head; t = t->next) {
+	for (struct timer *t = head->next; t != head && looked < EVICT_LOOK_MAX; t = t->next) {
 		struct client *c = OWNER(t, struct client, timer);
 
+		looked++;
 		if (c->phase == PHASE_LINGER)
 			return c;
 		if (c->exchange == NULL && buffer_is_empty(c->in) && !(c->watch.ready & POLLER_IN))

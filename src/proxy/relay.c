@@ -241,8 +241,7 @@ decide_response(struct exchange *x, const struct head *h, struct forward_respons
 	enum body_kind kind = fr->framing.kind;
 
 	fr->chunk_it = kind == BODY_UNTIL_CLOSE && x->minor == 1;
-	fr->dechunk = x->minor ==
-		      0; /* also in a bodyless answer: an HTTP/1.0 client knows no such field */
+	fr->dechunk = x->minor == 0; /* in a bodyless answer, too: it knows no such field */
 	fr->upgrade = kind == BODY_TUNNEL;
 	if ((kind == BODY_UNTIL_CLOSE || kind == BODY_CHUNKED) && x->minor == 0)
 		x->keep_alive = false;

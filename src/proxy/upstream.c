@@ -200,8 +200,7 @@ upstream_open(struct exchange *x, enum failure *failure)
 		rc = dial_next(p, u, rc);
 	if (rc < 0) {
 		*failure = failure_of_errno(rc);
-		slab_give(&p->upstreams,
-			u); /* it was never watched for a whole call: nobody knows it */
+		slab_give(&p->upstreams, u); /* it was never watched: nobody knows it */
 		return NULL;
 	}
 	attach(x, u);

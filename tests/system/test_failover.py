@@ -1,11 +1,11 @@
 """Point 8: another backend is tried when it is safe, and only then."""
 
 import socket
-import threading
 import unittest
 
 import harness
 import wire
+from load import Load
 
 MB = 1 << 20
 
@@ -217,41 +217,6 @@ class Sent(Case):
                 outcomes.append(502)  # refused while it still sent
         self.assertCountEqual(outcomes, [200, 502])
         self.assertEqual((len(script.seen), one.count()), (1, 1))
-
-
-class Load:
-    """Keep-alive clients that never stop asking; what is not a 200 is remembered."""
-
-    def __init__(self, lb, clients=8):
-        self.port = lb.port
-        self.ending = threading.Event()
-        self.good = 0
-        self.bad = []
-        self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.client) for _ in range(clients)]
-        for thread in self.threads:
-            thread.start()
-
-    def client(self):
-        try:
-            with wire.connect(self.port) as stream:
-                while not self.ending.is_set():
-                    status = stream.ask().status
-                    with self.lock:
-                        self.good += status == 200
-                        if status != 200:
-                            self.bad.append(status)
-        except (OSError, wire.Closed) as error:
-            self.bad.append(repr(error))
-
-    def more(self, count=200):
-        end = self.good + count
-        harness.wait_for(lambda: self.good >= end or self.bad, "%d requests" % count)
-
-    def end(self):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join()
 
 
 class UnderLoad(Case):

@@ -254,10 +254,13 @@ class Pipes(harness.Case):
         self.addCleanup(os.close, reader)
         lb.write(access_log=pipe)
         lb.start()
+        quotes = '"' * 1000  # escaped, the line outgrows what a pipe surely takes
         for _ in range(10):
             clients = [lb.connect() for _ in range(8)]
             for client in clients:
-                client.send(b"".join(wire.request("GET", "/" + "p" * 200) for _ in range(10)))
+                client.send(b"".join(wire.request(
+                    "GET", "/" + quotes * (n % 2), fields={"User-Agent": quotes, "Referer": quotes})
+                                     for n in range(10)))
             for client in clients:
                 for _ in range(10):
                     self.assertEqual(client.read_response().status, 200)

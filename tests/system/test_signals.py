@@ -7,58 +7,7 @@ import unittest
 
 import harness
 import wire
-
-
-class Load:
-    """Keep-alive clients that never stop asking; a request that fails is remembered.
-
-    A connection on which nothing of an answer has come may be closed by the balancer between
-    two requests (RFC 9112 9.3.1 lets it); then the client asks again on a new one, once.
-    """
-
-    def __init__(self, lb, clients=6, target="/"):
-        self.port = lb.port
-        self.target = target
-        self.ending = threading.Event()
-        self.good = 0
-        self.closed = 0
-        self.bad = []
-        self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.client) for _ in range(clients)]
-        for thread in self.threads:
-            thread.start()
-
-    def client(self):
-        stream = None
-        while not self.ending.is_set():
-            try:
-                stream = stream or wire.connect(self.port)
-                response = stream.ask(target=self.target)
-                with self.lock:
-                    self.good += response.status == 200
-                    if response.status != 200:
-                        self.bad.append(response.status)
-                if (response.get("Connection") or "").lower() == "close":
-                    stream.close()
-                    stream = None
-            except (OSError, wire.Closed) as error:
-                with self.lock:
-                    self.bad.append(repr(error))
-                if stream:
-                    stream.close()
-                stream = None
-        if stream:
-            stream.close()
-
-    def more(self, count=200):
-        """Waits until that many further requests have been answered."""
-        end = self.good + count
-        harness.wait_for(lambda: self.good >= end or self.bad, "%d requests" % count)
-
-    def end(self):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join()
+from load import Load
 
 
 class Reload(harness.Case):

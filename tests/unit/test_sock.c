@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -319,6 +320,27 @@ START_TEST(only_an_open_and_silent_connection_is_quiet)
 }
 END_TEST
 
+START_TEST(a_pipe_takes_what_it_can_keep_without_a_reader)
+{
+	static char page[4096];
+	int ends[2], room;
+
+	ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+	ck_assert(!fd_is_file(ends[1]));
+	ck_assert(fd_takes(ends[1], PIPE_BUF));
+	ck_assert(fd_takes(ends[1], PIPE_BUF + 1)); /* it is empty */
+	ck_assert_int_eq(write(ends[1], page, 1), 1);
+	ck_assert(fd_takes(ends[1], PIPE_BUF));
+	ck_assert(!fd_takes(ends[1], PIPE_BUF + 1));
+	for (room = 0; room < 1024 && write(ends[1], page, sizeof(page)) > 0; room++)
+		continue;
+	ck_assert_int_gt(room, 0);
+	ck_assert(!fd_takes(ends[1], 1));
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -338,6 +360,7 @@ main(void)
 	tcase_add_test(t, octets_go_over_and_an_empty_socket_says_again);
 	tcase_add_test(t, sending_to_a_cut_socket_is_an_error_and_no_signal);
 	tcase_add_test(t, only_an_open_and_silent_connection_is_quiet);
+	tcase_add_test(t, a_pipe_takes_what_it_can_keep_without_a_reader);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }

@@ -64,15 +64,10 @@ bool balance_usable(
  * The next candidate of the period for which ok() holds, from the shared cursor on, and the cursor moved
  * behind it by one compare-and-swap (tried again when another worker moved it).  -1: none in a whole period.
  * Candidates that are not ok are passed over, so the others share their turns by weight.
+ * An exchange that has had its turn (`tried` holds something) takes no other: the cursor stays.  Otherwise, of
+ * two backends, one that fails would be the first for every exchange.
  */
-int balance_advance(struct balance *,
-	bool (*ok)(const struct balance *, unsigned index, const void *arg), const void *arg);
-
-/*
- * The same without moving the cursor: for a further try of an exchange that has had its turn.  Otherwise, of two
- * backends, the one that fails would be first for every exchange.
- */
-int balance_peek(struct balance *,
+int balance_advance(struct balance *, const struct tried *,
 	bool (*ok)(const struct balance *, unsigned index, const void *arg), const void *arg);
 
 #endif

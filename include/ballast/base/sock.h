@@ -13,6 +13,13 @@
 
 /* Closes when open and leaves -1. */
 void fd_close(int *fd);
+/* Is it a regular file?  Everything else may keep its writer waiting. */
+bool fd_is_file(int fd);
+/*
+ * Would a blocking write of n octets to it return at once?  For what is not a regular file, and shared, so that
+ * O_NONBLOCK is not ours to set.  A pipe that is ready takes PIPE_BUF octets (pipe(7)); more only when it is empty.
+ */
+bool fd_takes(int fd, size_t n);
 int fd_nonblocking(int fd);
 int fd_cloexec(int fd, bool on);
 
