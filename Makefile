@@ -10,7 +10,7 @@ SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
 VERSION := $(shell sed -n 's/.*BALLAST_VERSION "\(.*\)".*/\1/p' include/ballast/base/version.h)
 
-PACKAGES = yaml-0.1 libbsd libconfig
+PACKAGES = yaml-0.1 libbsd libconfig libseccomp
 ifeq ($(origin CC),default)
 CC = gcc
 endif
@@ -20,7 +20,7 @@ ifneq ($(WERROR),0)
 WARNINGS += -Werror
 endif
 CFLAGS   ?= -O2 -g
-LANGUAGE  = -std=gnu11 -D_GNU_SOURCE -Iinclude $(CPPFLAGS)
+LANGUAGE  = -std=gnu11 -D_GNU_SOURCE -Iinclude $(if $(SANITIZE),-DBALLAST_INSTRUMENTED) $(CPPFLAGS)
 HARDENING ?= -fstack-protector-strong -fPIE
 LINK_HARDENING ?= -pie -Wl,-z,relro,-z,now
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -31,8 +31,11 @@ SOURCES := $(sort $(wildcard src/*/*.c)) src/main.c
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIBRARY := $(filter-out %/main.o,$(OBJECTS))
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZED  := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+REPLAYS := $(FUZZED:%=$(BUILD)/fuzz/replay-%)
+BOUNDS  := $(sort $(wildcard tests/bounds/*.c))
 HEADERS := $(wildcard include/ballast/*/*.h src/*/*.h)
-ALL_C   := $(SOURCES) $(HEADERS) $(wildcard tests/unit/*.[ch] tests/origin/*.c tests/docs/*.c)
+ALL_C   := $(SOURCES) $(HEADERS) $(wildcard tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bounds/*.[ch] tests/oracle/*.c tests/origin/*.c tests/docs/*.c tests/bench/*.c)
 
 SANITIZE_asan  = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZE_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
@@ -43,7 +46,7 @@ ifeq ($(V),0)
 QUIET = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $(1)  $@";)
 endif
 
-.PHONY: all units deps need run check check-unit check-system check-conformance check-docs lint format format-check asan ubsan \
+.PHONY: all bench bench-growth bench-fairness deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-bounds lint format format-check asan ubsan \
 	coverage docs install uninstall dist clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -73,11 +76,47 @@ $(BUILD)/origin: tests/origin/origin.c
 	@mkdir -p $(@D)
 	$(call QUIET,CC)$(CC) $(LANGUAGE) $(CFLAGS) $(SANITIZE) $(WARNINGS) -o $@ $<
 
+# The yardsticks of the benchmarks: floor needs nothing of src/, micro measures it.
+$(BUILD)/floor $(BUILD)/sources: $(BUILD)/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(CFLAGS) $(SANITIZE) $(WARNINGS) -o $@ $<
+
+$(BUILD)/micro: tests/bench/micro.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) $(LINK_HARDENING) -o $@ $< $(LIBRARY) $(PKG_LIBS)
+
 $(BUILD)/print-docs: tests/docs/print_docs.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) $(LINK_HARDENING) -o $@ $< $(LIBRARY) $(PKG_LIBS)
 
--include $(OBJECTS:.o=.d) $(UNITS:=.d)
+# What the parsers say to the corpus of the differential oracle.
+$(BUILD)/verdicts: tests/oracle/verdicts.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -Wconversion $(LINK_HARDENING) -o $@ $< $(LIBRARY) $(PKG_LIBS)
+
+# Counts of instructions, for tests/bounds/run.py; needs the headers of valgrind, which cannot read clang's debug info.
+$(BUILD)/complexity: $(BOUNDS) tests/bounds/bounds.h $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) $(LINK_HARDENING) -Wl,--strip-debug -o $@ $(BOUNDS) $(LIBRARY) $(PKG_LIBS)
+
+# A fuzz target twice: replay-* goes over files and is built by any compiler, run-* is libFuzzer's.
+FUZZ_CC = $(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -MF $@.d -MT $@ $(LINK_HARDENING)
+
+$(BUILD)/fuzz/replay-%: tests/fuzz/fuzz_%.c $(BUILD)/obj/tests/fuzz/replay.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(FUZZ_CC) -o $@ $< $(BUILD)/obj/tests/fuzz/replay.o $(LIBRARY) $(PKG_LIBS)
+
+$(BUILD)/fuzz/run-%: tests/fuzz/fuzz_%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(FUZZ_CC) -fsanitize=fuzzer -o $@ $< $(LIBRARY) $(PKG_LIBS)
+
+.SECONDARY: $(BUILD)/obj/tests/fuzz/replay.o
+
+# All replay programs; all libFuzzer programs (see the target fuzz for what they need).
+replays: $(REPLAYS)
+fuzzers: $(FUZZED:%=$(BUILD)/fuzz/run-%)
+
+-include $(OBJECTS:.o=.d) $(UNITS:=.d) $(BUILD)/obj/tests/fuzz/replay.d $(wildcard $(BUILD)/fuzz/*.d)
 
 deps:             ## install what is missing (apt, as root or by sudo), or print the command
 	@sh tests/lint/deps.sh install
@@ -90,7 +129,7 @@ run: need         ## ballast on :3332 with two demo backends on :9001 and :9002,
 	@BUILD=$(BUILD) sh tests/system/run-demo.sh
 
 check: need       ## all tests; the last line is `N passed, N failed`
-	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/origin $(BUILD)/print-docs $(UNITS)
+	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(UNITS) $(REPLAYS)
 	@BUILD=$(BUILD) sh tests/check.sh
 
 check-unit: $(UNITS)                                   ## the unit tests alone
@@ -99,6 +138,20 @@ check-system: $(BUILD)/ballast $(BUILD)/origin         ## the system tests alone
 	@BUILD=$(BUILD) sh tests/check.sh system
 check-conformance: $(BUILD)/ballast                     ## the conformance suite alone
 	@BUILD=$(BUILD) sh tests/check.sh conformance
+conformance-peers:                                     ## nginx, HAProxy and Apache on the cases of the conformance suite
+	@sh tests/conformance/peers.sh
+deps-peers:                                            ## install nginx, HAProxy and Apache for it
+	@sh tests/lint/deps.sh peers
+check-fuzz: $(REPLAYS)                                 ## the fuzz targets over their corpora
+	@BUILD=$(BUILD) sh tests/check.sh fuzz
+check-oracle: $(BUILD)/verdicts                        ## ballast's parsers and llhttp over the same octets
+	@BUILD=$(BUILD) sh tests/check.sh oracle
+check-bounds: $(BUILD)/complexity                      ## growth of instruction counts with the input
+	@BUILD=$(BUILD) sh tests/check.sh bounds
+check-storm: $(BUILD)/ballast                          ## hostile clients and origins around a running ballast
+	@BUILD=$(BUILD) sh tests/check.sh storm
+check-slow: $(BUILD)/ballast $(BUILD)/origin           ## is p99 beside 4,000 held connections within 3 times? (a quiet machine)
+	@cd tests/system && BUILD=$(abspath $(BUILD)) BALLAST_SLOW=1 BALLAST_ENGINE=auto python3 run.py --here test_crowd
 check-docs: $(BUILD)/print-docs                        ## do the printed docs agree with the tables?
 	@BUILD=$(BUILD) sh tests/check.sh docs
 
@@ -106,10 +159,35 @@ asan:             ## unit and system tests under AddressSanitizer and UBSan, in 
 	@$(MAKE) --no-print-directory check BUILD=build/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"
 ubsan:            ## the same under UBSan alone, in build/ubsan
 	@$(MAKE) --no-print-directory check BUILD=build/ubsan SANITIZE="$(SANITIZE_ubsan)" CFLAGS="-O1 -g"
+valgrind: $(BUILD)/ballast $(BUILD)/origin $(UNITS)  ## unit and system tests and a storm under memcheck; takes its time
+	@BUILD=$(BUILD) sh tests/check.sh memcheck
+storm:            ## a storm of STORM_S=60 seconds under ASan and UBSan, in build/asan; STORM_SEED=n for the same again
+	@$(MAKE) --no-print-directory $(BUILD)/asan/ballast BUILD=$(BUILD)/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"
+	@BUILD=$(BUILD)/asan STORM_S=$(or $(STORM_S),60) STORM_SEED=$(or $(STORM_SEED),$$(date +%s)) sh tests/check.sh storm
+ORACLE_N    ?= 100000
+ORACLE_SEED ?= 1
+oracle: $(BUILD)/verdicts  ## the same over ORACLE_N=100000 generated requests, from ORACLE_SEED=1
+	@python3 tests/oracle/oracle.py $(BUILD)/verdicts -v -n $(ORACLE_N) -s $(ORACLE_SEED)
+FUZZ_S ?= 60
+FUZZ   ?=
+SANITIZE_fuzz = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+fuzz:             ## each fuzz target for FUZZ_S=60 seconds (FUZZ="chunk yaml": these), in build/fuzzing
+	@$(MAKE) --no-print-directory fuzzers BUILD=$(BUILD)/fuzzing CC=clang SANITIZE="$(SANITIZE_fuzz)" CFLAGS="-O1 -g"
+	@BUILD=$(BUILD)/fuzzing FUZZ_S=$(FUZZ_S) sh tests/fuzz/run.sh $(or $(FUZZ),$(FUZZED))
 coverage:         ## line coverage of all tests, in build/coverage (gcov)
 	-@$(MAKE) --no-print-directory check BUILD=build/coverage SANITIZE="--coverage" CFLAGS="-Og -g"
 	@cd build/coverage && gcov -r -s "$(CURDIR)" $$(find obj -name '*.gcda') 2>/dev/null | \
 		awk '/^File/ { f = $$2 } /^Lines executed/ { sub(/.*:/, ""); print f, $$0 }' | sort | uniq
+
+BENCHED = $(BUILD)/ballast $(BUILD)/origin $(BUILD)/floor $(BUILD)/sources $(BUILD)/micro
+deps-bench:       ## install the peers and tools of the benchmarks (apt), or print the command
+	@sh tests/lint/deps.sh bench
+bench: $(BENCHED)        ## beside nginx, HAProxy and two floors: BENCH=small,64k SUBJECTS=floor,nginx,ballast ROUNDS=5 BENCH_SECONDS=3
+	@BUILD=$(BUILD) python3 tests/bench/bench.py
+bench-growth: $(BENCHED) ## does the cost grow with backends, clients, workers?  GROWTH=backends,limiter: these
+	@BUILD=$(BUILD) python3 tests/bench/growth.py
+bench-fairness: $(BENCHED) ## how connections spread over four workers
+	@BUILD=$(BUILD) python3 tests/bench/fairness.py
 
 lint:             ## layers, warnings of gcc and clang, cppcheck, clang-tidy, shellcheck, format
 	@BUILD=$(BUILD) sh tests/lint/lint.sh
@@ -121,6 +199,7 @@ format-check:     ## does clang-format agree?
 
 docs: $(BUILD)/print-docs  ## print docs/config.md, docs/metrics.md and ballast.yaml(5) from the tables
 	@sh tests/docs/print.sh $(BUILD)/print-docs docs
+	@python3 tests/oracle/oracle.py --docs docs/conformance.md
 
 # Under a prefix of one's own everything stays below it, so that it can be tried beside another.
 IN_USR  = $(filter /usr /usr/local,$(PREFIX))

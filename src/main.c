@@ -18,7 +18,10 @@
 #include "ballast/balance/balance.h"
 #include "ballast/base/version.h"
 #include "ballast/config/config.h"
+#include "ballast/health/checker.h"
 #include "ballast/master/master.h"
+#include "ballast/proxy/proxy.h"
+#include "ballast/worker/worker.h"
 
 struct command {
 	struct config_request request;
@@ -147,6 +150,32 @@ run_test(const struct command *command)
 	return good ? EXIT_CLEAN : EXIT_START;
 }
 
+static size_t
+whole(size_t bytes, size_t unit)
+{
+	return (bytes + unit - 1) / unit;
+}
+
+/* As comments: what is printed loads again. */
+static void
+print_memory(const struct config *config)
+{
+	enum { KIB = 1 << 10, MIB = 1 << 20 };
+	size_t worker = worker_memory_bytes(config);
+	size_t segment = master_segment_bytes(config);
+	size_t all = worker * config->process.workers + checker_memory_bytes(config) + segment;
+
+	printf("\n# Memory at worst, the kernel's socket buffers apart; see docs/operations.md:\n");
+	printf("# memory: at most %zu MiB per worker\n", whole(worker, MIB));
+	printf("# memory: at most %zu KiB per connection, nothing but its row while it is idle\n",
+		whole(proxy_connection_bytes(config), KIB));
+	printf("# memory: %zu MiB shared\n", whole(segment, MIB));
+	printf("# memory: at most %zu MiB for %u workers, checker and shared memory; while a "
+	       "reload "
+	       "drains, its workers are there twice\n",
+		whole(all, MIB), config->process.workers);
+}
+
 static int
 run_dump(const struct command *command)
 {
@@ -155,6 +184,7 @@ run_dump(const struct command *command)
 	if (!load(&config, command, config_load))
 		return EXIT_START;
 	config_dump(config, stdout);
+	print_memory(config);
 	config_free(config);
 	return EXIT_CLEAN;
 }

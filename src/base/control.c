@@ -1,13 +1,17 @@
 /*
  * The pipe between the master and one child: SOCK_SEQPACKET keeps messages
  * apart, so one octet is one message, and a closed end reads as an empty one.
+ * A descriptor travels as SCM_RIGHTS (unix(7)).
  * Used in master, workers and checker.  Owns nothing: the descriptors are the caller's.
  */
 #include "ballast/base/control.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
-#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "ballast/base/sock.h"
 
 int
 control_pair(int fds[2])
@@ -17,16 +21,48 @@ control_pair(int fds[2])
 	return socketpair(AF_UNIX, type, 0, fds) < 0 ? -errno : 0;
 }
 
+/* Of what the kernel hands over we take one descriptor; room for more would only be room for mischief. */
+union passage {
+	char room[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr aligned;
+};
+
+static int
+send_message(int fd, struct msghdr *m)
+{
+	ssize_t put;
+
+	do
+		put = sendmsg(fd, m, MSG_NOSIGNAL);
+	while (put < 0 && errno == EINTR);
+	return put < 0 ? -errno : 0;
+}
+
 int
 control_send(int fd, enum control message)
 {
 	char octet = (char)message;
-	ssize_t put;
+	struct iovec v = { &octet, 1 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
 
-	do
-		put = send(fd, &octet, 1, MSG_NOSIGNAL);
-	while (put < 0 && errno == EINTR);
-	return put < 0 ? -errno : 0;
+	return send_message(fd, &m);
+}
+
+int
+control_send_fd(int fd, enum control message, int passed)
+{
+	char octet = (char)message;
+	struct iovec v = { &octet, 1 };
+	union passage p = { .aligned = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				    .cmsg_level = SOL_SOCKET,
+				    .cmsg_type = SCM_RIGHTS } };
+	struct msghdr m = { .msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = p.room,
+		.msg_controllen = sizeof(p.room) };
+
+	memcpy(CMSG_DATA(&p.aligned), &passed, sizeof(passed));
+	return send_message(fd, &m);
 }
 
 static enum control
@@ -37,22 +73,48 @@ control_of(char octet)
 	case CONTROL_RETIRE:
 	case CONTROL_DRAIN:
 	case CONTROL_LEAVING:
-	case CONTROL_REOPEN:
+	case CONTROL_LOG:
+	case CONTROL_ACCESS_LOG:
 		return (enum control)octet;
 	default:
 		return CONTROL_NONE;
 	}
 }
 
+static int
+passed_with(struct msghdr *m)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	int fd = -1;
+
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
 enum control
-control_next(int fd)
+control_next(int fd, int *passed)
 {
 	char octet;
+	struct iovec v = { &octet, 1 };
+	union passage p;
+	struct msghdr m = { .msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = p.room,
+		.msg_controllen = sizeof(p.room) };
+	int came = -1;
 	ssize_t got;
 
 	do
-		got = recv(fd, &octet, 1, 0);
+		got = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
+	if (got == 1)
+		came = passed_with(&m);
+	if (passed != NULL)
+		*passed = came;
+	else
+		fd_close(&came);
 	if (got == 1)
 		return control_of(octet);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))

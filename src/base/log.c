@@ -272,8 +272,8 @@ log_write(enum log_level level, const char *caller, const char *msg, const struc
 }
 
 /* A FIFO without a reader is an error, and a full one loses lines instead of blocking a worker. */
-static int
-open_file(const char *path)
+int
+log_open_file(const char *path)
 {
 	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	int fd;
@@ -319,7 +319,7 @@ log_open(enum log_level level, enum log_format format, const char *output)
 	if (len >= sizeof(sink.path))
 		return -ENAMETOOLONG;
 	if (standard < 0)
-		fd = open_file(output);
+		fd = log_open_file(output);
 	if (fd < 0)
 		return fd;
 	close_file();
@@ -334,6 +334,16 @@ log_open(enum log_level level, enum log_format format, const char *output)
 }
 
 /* The number of the descriptor stays: others may have noted log_fd(). */
+void
+log_replace(int fd)
+{
+	if (fd < 0)
+		return;
+	if (sink.path[0] != '\0' && dup3(fd, sink.fd, O_CLOEXEC) >= 0)
+		sink.is_pipe = !fd_is_file(sink.fd);
+	close(fd);
+}
+
 int
 log_reopen(void)
 {
@@ -341,16 +351,10 @@ log_reopen(void)
 
 	if (sink.path[0] == '\0')
 		return 0;
-	fd = open_file(sink.path);
+	fd = log_open_file(sink.path);
 	if (fd < 0)
 		return fd;
-	if (dup3(fd, sink.fd, O_CLOEXEC) < 0) {
-		int rc = -errno;
-
-		close(fd);
-		return rc;
-	}
-	close(fd);
+	log_replace(fd);
 	return 0;
 }
 

@@ -58,6 +58,19 @@ poller_create(enum poller_engine engine, uint32_t capacity)
 	return p;
 }
 
+/* The move from one engine to the other holds both for a moment. */
+size_t
+poller_bytes(enum poller_engine engine, uint32_t capacity)
+{
+	size_t bytes = sizeof(struct poller);
+
+	if (engine != POLLER_EPOLL)
+		bytes += engine_poll()->bytes(capacity);
+	if (engine != POLLER_POLL)
+		bytes += engine_epoll()->bytes(capacity);
+	return bytes;
+}
+
 void
 poller_destroy(struct poller *p)
 {

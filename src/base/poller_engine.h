@@ -23,6 +23,7 @@ enum {
 
 struct engine {
 	void *(*create)(uint32_t capacity); /* NULL with errno */
+	size_t (*bytes)(uint32_t capacity); /* what create takes, at most */
 	void (*destroy)(void *);
 	int (*add)(void *, struct watch *);  /* fd and want are set.  0 or -errno */
 	int (*want)(void *, struct watch *); /* want has changed.  0 or -errno */

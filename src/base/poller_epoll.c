@@ -53,6 +53,13 @@ epoll_new(uint32_t capacity)
 	return e;
 }
 
+static size_t
+epoll_bytes(uint32_t capacity)
+{
+	(void)capacity;
+	return sizeof(struct epoll_engine);
+}
+
 static void
 epoll_destroy(void *engine)
 {
@@ -156,6 +163,7 @@ epoll_turn(void *engine, int timeout_ms, struct watch *queue)
 
 static const struct engine table = {
 	.create = epoll_new,
+	.bytes = epoll_bytes,
 	.destroy = epoll_destroy,
 	.add = epoll_add,
 	.want = epoll_want,

@@ -45,6 +45,13 @@ poll_create(uint32_t capacity)
 	return e;
 }
 
+static size_t
+poll_bytes(uint32_t capacity)
+{
+	return sizeof(struct poll_engine) +
+	       (size_t)capacity * (sizeof(struct pollfd) + sizeof(struct watch *));
+}
+
 static bool
 must_be_mute(const struct watch *w)
 {
@@ -118,6 +125,7 @@ engine_poll_at(const void *engine, uint32_t i)
 
 static const struct engine table = {
 	.create = poll_create,
+	.bytes = poll_bytes,
 	.destroy = poll_destroy,
 	.add = poll_add,
 	.want = poll_want,

@@ -11,7 +11,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CACHE_LINE = 64 };
+enum {
+	CACHE_LINE = 64,
+	PAGE = 4096,
+	KEEP_BYTES = 2 << 20, /* so little stays: given back, it would soon be asked for again */
+};
 
 static void *
 reserve(size_t bytes)
@@ -28,12 +32,31 @@ round_up(size_t bytes)
 	return (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
+static size_t
+whole_pages(size_t bytes)
+{
+	return (bytes + PAGE - 1) / PAGE * PAGE;
+}
+
+size_t
+slab_bytes(uint32_t capacity, size_t object_bytes)
+{
+	const size_t most = SIZE_MAX / 4;
+
+	if (capacity == 0)
+		return 0;
+	if (object_bytes > most || round_up(object_bytes) > most / capacity)
+		return SIZE_MAX;
+	return whole_pages(capacity * round_up(object_bytes)) +
+	       whole_pages(capacity * sizeof(uint32_t));
+}
+
 int
 slab_init(struct slab *s, uint32_t capacity, size_t object_bytes)
 {
 	memset(s, 0, sizeof(*s));
 	assert(capacity > 0 && object_bytes > 0);
-	if (object_bytes > SIZE_MAX - CACHE_LINE || round_up(object_bytes) > SIZE_MAX / capacity)
+	if (slab_bytes(capacity, object_bytes) == SIZE_MAX)
 		return -ENOMEM;
 	s->object_bytes = round_up(object_bytes);
 	s->base = reserve(capacity * s->object_bytes);
@@ -76,6 +99,16 @@ slab_take(struct slab *s)
 	return s->base + index * s->object_bytes;
 }
 
+/* Nothing is in use: the stack of indices, too, may begin anew. */
+static void
+give_back(struct slab *s)
+{
+	madvise(s->base, s->n_used_ever * s->object_bytes, MADV_DONTNEED);
+	madvise(s->free, s->n_used_ever * sizeof(*s->free), MADV_DONTNEED);
+	s->n_free = 0;
+	s->n_used_ever = 0;
+}
+
 void
 slab_give(struct slab *s, void *object)
 {
@@ -86,4 +119,6 @@ slab_give(struct slab *s, void *object)
 	assert(s->in_use > 0);
 	s->in_use--;
 	s->free[s->n_free++] = (uint32_t)(offset / s->object_bytes);
+	if (s->in_use == 0 && s->n_used_ever * s->object_bytes > KEEP_BYTES)
+		give_back(s);
 }

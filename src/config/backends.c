@@ -228,17 +228,55 @@ is_same(const struct config_backend *a, const struct config_backend *b)
 	       strcasecmp(a->host, b->host) == 0;
 }
 
+static int
+by_place(const void *left, const void *right)
+{
+	const struct config_backend *a = *(const struct config_backend *const *)left;
+	const struct config_backend *b = *(const struct config_backend *const *)right;
+	int order = (a->port > b->port) - (a->port < b->port);
+
+	if (order == 0)
+		order = strcasecmp(a->host != NULL ? a->host : "", b->host != NULL ? b->host : "");
+	return order != 0 ? order : (a > b) - (a < b);
+}
+
 static void
-check_duplicates(struct reading *r, unsigned i)
+fill_firsts(unsigned *first, const struct config_backend **sorted, const struct config *c)
+{
+	for (unsigned i = 0; i < c->n_backends; i++)
+		sorted[i] = &c->backends[i];
+	qsort(sorted, c->n_backends, sizeof(*sorted), by_place);
+	for (unsigned i = 0; i < c->n_backends; i++) {
+		size_t at = (size_t)(sorted[i] - c->backends);
+		bool same = i > 0 && is_same(sorted[i - 1], sorted[i]);
+
+		first[at] = same ? first[sorted[i - 1] - c->backends] : (unsigned)at;
+	}
+}
+
+/* For each backend the first one with its place; sorted, so that not each is compared with all. */
+static unsigned *
+find_firsts(const struct config *c)
+{
+	const struct config_backend **sorted = calloc(c->n_backends + 1, sizeof(*sorted));
+	unsigned *first = calloc(c->n_backends + 1, sizeof(*first));
+
+	if (sorted != NULL && first != NULL) {
+		fill_firsts(first, sorted, c);
+	} else {
+		free(first);
+		first = NULL;
+	}
+	free(sorted);
+	return first;
+}
+
+static void
+refuse_duplicate(struct reading *r, unsigned i, unsigned j)
 {
 	const struct config_backend *b = r->config->backends;
 	struct source(*at)[BACKEND_OPTIONS] = r->config->sources->backends;
-	unsigned j;
 
-	for (j = 0; j < i && !is_same(&b[i], &b[j]); j++)
-		;
-	if (j == i)
-		return;
 	if (at[j][0].from == FROM_FILE)
 		complain(r, at[i][0],
 			"backend \"%s\" is given twice, first in line %u; keep one of them",
@@ -269,14 +307,19 @@ void
 backends_check(struct reading *r)
 {
 	const struct option *o = option_find(IN_CONFIG, "backends");
+	unsigned *first = find_firsts(r->config);
 	unsigned i;
 
+	if (first == NULL)
+		err_add(r->err, "out of memory");
 	if (!r->unreadable && r->config->sources->options[option_index(o)].from == FROM_DEFAULT)
 		complain(r, (struct source){ FROM_FILE, 1, 1, NULL },
 			"backends is missing; name at least one, as in backends: "
 			"[\"http://localhost:9001\"]");
 	for (i = 0; i < r->config->n_backends; i++) {
-		check_duplicates(r, i);
+		if (first != NULL && first[i] != i)
+			refuse_duplicate(r, i, first[i]);
 		find_addresses(r, i);
 	}
+	free(first);
 }

@@ -18,6 +18,7 @@
 #include "ballast/base/control.h"
 #include "ballast/base/log.h"
 #include "ballast/base/owner.h"
+#include "ballast/base/sandbox.h"
 #include "ballast/base/signals.h"
 #include "ballast/base/sock.h"
 #include "ballast/shm/metrics.h"
@@ -64,6 +65,21 @@ struct checker {
 	bool leaving;
 	bool broken; /* its one wait fails */
 };
+
+/* Beside its tables, as in a worker. */
+enum { PROCESS_BYTES = 2 << 20, BACKEND_BYTES = 2 << 10 };
+
+size_t
+checker_memory_bytes(const struct config *cfg)
+{
+	size_t n = cfg->n_backends;
+
+	if (!cfg->health.on)
+		return 0;
+	return prober_bytes(cfg) + poller_bytes(POLLER_AUTO, (uint32_t)n + SPARE_WATCHES) +
+	       sizeof(struct checker) + PROCESS_BYTES +
+	       n * (sizeof(struct subject) + BACKEND_BYTES);
+}
 
 static const struct config_health *
 health(const struct checker *c)
@@ -350,10 +366,11 @@ control_wake(struct watch *w)
 {
 	struct checker *c = OWNER(w, struct checker, control);
 	enum control message;
+	int passed;
 
-	while ((message = control_next(w->fd)) != CONTROL_NONE) {
-		if (message == CONTROL_REOPEN) {
-			log_reopen();
+	while ((message = control_next(w->fd, &passed)) != CONTROL_NONE) {
+		if (message == CONTROL_LOG) {
+			log_replace(passed);
 			continue;
 		}
 		leave(c); /* CONTROL_EOF, too: the master is gone */
@@ -450,6 +467,8 @@ checker_run(const struct checker_setup *setup)
 	struct checker c = { .setup = setup };
 	int rc = start(&c);
 
+	if (rc == 0 && setup->sandbox)
+		rc = sandbox_enter();
 	if (rc == 0) {
 		slot_set_state(setup->slot, SLOT_READY);
 		rc = control_send(setup->control, CONTROL_READY);

@@ -46,19 +46,34 @@ request_bytes(const struct config *c)
 	return most;
 }
 
-int
-prober_init(struct prober *pr, const struct config *c)
+static size_t
+head_max(const struct config *c)
+{
+	return c->limits.header_bytes < PROBE_HEAD_MIN ? PROBE_HEAD_MIN : c->limits.header_bytes;
+}
+
+static size_t
+buffer_bytes(const struct config *c)
 {
 	size_t request = request_bytes(c);
 
-	pr->head_max = c->limits.header_bytes;
-	if (pr->head_max < PROBE_HEAD_MIN)
-		pr->head_max = PROBE_HEAD_MIN;
+	return request > head_max(c) ? request : head_max(c);
+}
+
+size_t
+prober_bytes(const struct config *c)
+{
+	return slab_bytes(c->n_backends, buffer_bytes(c));
+}
+
+int
+prober_init(struct prober *pr, const struct config *c)
+{
+	pr->head_max = head_max(c);
 	timeouts_set(pr->timeouts, LIMIT_REST, c->health.timeout_us);
 	for (unsigned addrs = 2; addrs <= CONFIG_ADDRS_MAX; addrs++)
 		timeouts_set(pr->timeouts, LIMIT_SHARE + addrs, c->health.timeout_us / addrs);
-	return slab_init(
-		&pr->buffers, c->n_backends, request > pr->head_max ? request : pr->head_max);
+	return slab_init(&pr->buffers, c->n_backends, buffer_bytes(c));
 }
 
 void

@@ -51,6 +51,8 @@ struct probe {
 
 /* For the backends of a configuration, each probed once at a time.  0 or -errno. */
 int prober_init(struct prober *, const struct config *);
+/* What it takes of memory, at most. */
+size_t prober_bytes(const struct config *);
 void prober_free(struct prober *);
 
 /* All but `done`, which is the caller's. */

@@ -7,8 +7,6 @@
  */
 #include "ballast/http/chunk.h"
 
-#include <stdbool.h>
-
 #include "scan.h"
 
 enum {
@@ -29,8 +27,9 @@ enum {
 	AT_VALUE_FIRST, /* behind the equals sign */
 	AT_TOKEN,
 	AT_QUOTED,
-	AT_ESCAPED,   /* behind a backslash in a quoted-string */
-	AT_VALUE_END, /* behind a value */
+	AT_ESCAPED,     /* behind a backslash in a quoted-string */
+	AT_VALUE_END,   /* behind a value */
+	AT_VALUE_SPACE, /* whitespace behind a value */
 };
 
 enum { SIZE_DIGITS_MAX = 16 };
@@ -40,6 +39,12 @@ void
 chunk_init(struct chunk *c)
 {
 	*c = (struct chunk){ .state = AT_SIZE };
+}
+
+void
+chunk_init_padded(struct chunk *c)
+{
+	*c = (struct chunk){ .state = AT_SIZE, .padded = true };
 }
 
 static unsigned
@@ -66,10 +71,7 @@ is_space(char octet)
 	return octet == ' ' || octet == '\t';
 }
 
-/*
- * Where an extension may end or another begin.  Whitespace before the CRLF is not in the grammar,
- * but old servers pad their sizes with it; since it is dropped it can mislead nobody.
- */
+/* Where an extension may end or another begin. */
 static int
 after_part(char octet, int on_space)
 {
@@ -131,16 +133,26 @@ next_in_extension(int state, char octet)
 	case AT_VALUE_FIRST:
 		return at_value(octet);
 	case AT_TOKEN:
-		return token ? AT_TOKEN : after_part(octet, AT_VALUE_END);
+		return token ? AT_TOKEN : after_part(octet, AT_VALUE_SPACE);
 	case AT_QUOTED:
 		return in_quotes(octet);
 	case AT_ESCAPED:
 		return (octet_class(octet) & OCTET_VALUE) != 0 ? AT_QUOTED : AT_BAD;
 	case AT_VALUE_END:
-		return after_part(octet, AT_VALUE_END);
+	case AT_VALUE_SPACE:
+		return after_part(octet, AT_VALUE_SPACE);
 	default:
 		return after_part(octet, AT_SPACE);
 	}
+}
+
+/* The grammar has whitespace between the parts of an extension, but none in front of the CRLF. */
+static bool
+ends_padding(const struct chunk *c, char octet)
+{
+	if (octet != '\r')
+		return false;
+	return c->state == AT_SPACE || c->state == AT_NAME_SPACE || c->state == AT_VALUE_SPACE;
 }
 
 static int
@@ -162,6 +174,8 @@ next_state(struct chunk *c, char octet)
 	case AT_DATA_LF:
 		return octet == '\n' ? AT_SIZE : AT_BAD;
 	default:
+		if (ends_padding(c, octet) && !c->padded)
+			return AT_BAD;
 		return next_in_extension(c->state, octet);
 	}
 }

@@ -106,6 +106,14 @@ framing_request(const struct head *h, struct framing *framing)
 	return fields_judge(h, framing);
 }
 
+int
+framing_trailers(const struct head *h)
+{
+	bool framed = h->first[NAME_CONTENT_LENGTH] != 0 || h->first[NAME_TRANSFER_ENCODING] != 0;
+
+	return framed ? 400 : 0;
+}
+
 static bool
 has_no_body(int status, enum method method)
 {

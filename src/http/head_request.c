@@ -217,15 +217,13 @@ is_http(struct span protocol)
 	       span_eq_nocase(name, SPAN("http"));
 }
 
-bool
-head_wants_upgrade(const struct head *h)
+/* Is there a protocol, and is none of them HTTP? */
+static bool
+upgrade_is_tunnel(const struct head *h)
 {
-	const struct field *f = head_first(h, NAME_UPGRADE);
 	bool found = false;
 
-	if (f == NULL || h->minor == 0 || !head_has_token(h, NAME_CONNECTION, SPAN("upgrade")))
-		return false;
-	for (; f != NULL; f = head_next(h, f)) {
+	for (const struct field *f = head_first(h, NAME_UPGRADE); f != NULL; f = head_next(h, f)) {
 		struct span list = f->value, member;
 
 		while (span_next_member(&list, &member)) {
@@ -235,4 +233,17 @@ head_wants_upgrade(const struct head *h)
 		}
 	}
 	return found;
+}
+
+bool
+head_wants_upgrade(const struct head *h)
+{
+	return h->first[NAME_UPGRADE] != 0 && h->minor > 0 &&
+	       head_has_token(h, NAME_CONNECTION, SPAN("upgrade")) && upgrade_is_tunnel(h);
+}
+
+bool
+head_agrees_upgrade(const struct head *h)
+{
+	return upgrade_is_tunnel(h);
 }

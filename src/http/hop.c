@@ -47,6 +47,21 @@ hop_lists(const struct hop *hop, struct span name)
 	return false;
 }
 
+bool
+head_bars_trailers(const struct head *h)
+{
+	for (const struct field *f = head_first(h, NAME_CONNECTION); f != NULL;
+		f = head_next(h, f)) {
+		struct span list = f->value, member;
+
+		while (span_next_member(&list, &member))
+			if (member.n > 0 && !span_eq_nocase(member, SPAN("close")) &&
+				(name_flags(name_lookup(member)) & NAME_NO_TRAILER) == 0)
+				return true;
+	}
+	return false;
+}
+
 /* Content-Length as plain digits: leading zeros are octal to some. */
 static void
 write_length(struct slices *s, const struct field *f)

@@ -135,6 +135,7 @@ fields_parse(struct head *h, const char *p, const char *end, unsigned max_fields
 		max_fields = HEAD_FIELDS_MAX;
 	h->n_fields = 0;
 	memset(h->first, 0, sizeof(h->first));
+	memset(h->last, 0, sizeof(h->last)); /* so that first != last means several, in one comparison */
 	while (p < end && *p != '\r') {
 		if (n == max_fields)
 			return 431;
@@ -206,6 +207,46 @@ parse_end_of_head(const char *p, size_t n, size_t *scanned)
 	return *scanned + (size_t)empty;
 }
 
+/* A control character, an LF without its CR, or the other way round (RFC 9112 2.2). */
+static bool
+lines_are_broken(const char *p, size_t n, size_t from)
+{
+	bool after_cr = from > 0 && p[from - 1] == '\r';
+
+	for (size_t i = from; i < n; i++) {
+		if (after_cr != (p[i] == '\n'))
+			return true;
+		after_cr = p[i] == '\r';
+		if (!after_cr && p[i] != '\n' && (octet_class(p[i]) & OCTET_VALUE) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* No method that anybody speaks is longer: behind that the request line is judged when it is whole. */
+enum { METHOD_LOOK_MAX = 64 };
+
+bool
+parse_request_is_hopeless(const char *p, size_t n, size_t from)
+{
+	const char *end = p + (n < METHOD_LOOK_MAX ? n : METHOD_LOOK_MAX);
+	const char *method_end = scan_class(p, end, OCTET_TOKEN);
+
+	if (method_end == p && n > 0 && *p != '\r') /* it may become an empty line */
+		return true;
+	if (method_end > p && method_end < end && *method_end != ' ')
+		return true;
+	return lines_are_broken(p, n, from);
+}
+
+bool
+parse_response_is_hopeless(const char *p, size_t n, size_t from)
+{
+	static const struct span begin = { "HTTP/1.", 7 };
+
+	return memcmp(p, begin.p, n < begin.n ? n : begin.n) != 0 || lines_are_broken(p, n, from);
+}
+
 size_t
 parse_skip_empty_line(const char *p, size_t n)
 {
@@ -215,6 +256,8 @@ parse_skip_empty_line(const char *p, size_t n)
 int
 parse_too_large(const char *p, size_t n)
 {
+	if (parse_request_is_hopeless(p, n, 0))
+		return 400;
 	return n > 0 && memchr(p, '\n', n) != NULL ? 431 : 414;
 }
 

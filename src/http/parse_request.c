@@ -27,7 +27,7 @@ version_parse(struct head *h, const char *p, const char *end)
 }
 
 static bool
-take_scheme(struct span *target)
+take_scheme(struct head *h, struct span *target)
 {
 	static const struct span schemes[] = { { "http://", 7 }, { "https://", 8 } };
 
@@ -38,6 +38,7 @@ take_scheme(struct span *target)
 			continue;
 		target->p += n;
 		target->n -= n;
+		h->https = i > 0;
 		return true;
 	}
 	return false;
@@ -49,7 +50,7 @@ absolute_form(struct head *h)
 	struct span rest = h->target;
 	size_t n = 0;
 
-	if (!take_scheme(&rest))
+	if (!take_scheme(h, &rest))
 		return false;
 	while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
 		n++;
@@ -123,8 +124,8 @@ has_repeated_single(const struct head *h)
 	return false;
 }
 
-int
-parse_request(struct head *h, const char *p, size_t n, unsigned max_fields)
+static int
+request_judge(struct head *h, const char *p, size_t n, unsigned max_fields)
 {
 	const char *end = p + n;
 	int rc;
@@ -132,6 +133,7 @@ parse_request(struct head *h, const char *p, size_t n, unsigned max_fields)
 	h->bytes = n;
 	h->authority = h->host = h->reason = (struct span){ NULL, 0 };
 	h->status = 0;
+	h->https = false;
 	rc = request_line(h, p, end);
 	if (rc != 0)
 		return rc;
@@ -141,4 +143,15 @@ parse_request(struct head *h, const char *p, size_t n, unsigned max_fields)
 	if (h->first[NAME_FRAMING_LOOKALIKE] != 0 || has_repeated_single(h))
 		return 400;
 	return host_judge(h);
+}
+
+int
+parse_request(struct head *h, const char *p, size_t n, unsigned max_fields)
+{
+	int rc = request_judge(h, p, n, max_fields);
+
+	/* What is told of a part of a head is told of the whole: the status may not depend on the pieces. */
+	if (rc != 0 && rc != 400 && parse_request_is_hopeless(p, n, 0))
+		return 400;
+	return rc;
 }

@@ -6,20 +6,25 @@
  */
 #include "child.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ballast/base/log.h"
+#include "ballast/base/sandbox.h"
 #include "ballast/base/signals.h"
 #include "ballast/health/checker.h"
+#include "ballast/proxy/proxy.h"
 #include "ballast/worker/worker.h"
 
 #include "title.h"
 
 /* Without close_range(2) (Linux before 5.9): the master's few descriptors are low ones. */
 enum { DESCRIPTORS_LOW = 4096, KEPT_MAX = 4 };
+/* The standard streams, those kept, signals, epoll, one that is being passed; and some that cost nothing. */
+enum { OWN_DESCRIPTORS = 32 };
 
 static void
 close_between(unsigned first, unsigned last)
@@ -55,6 +60,20 @@ close_all_but(int *kept, size_t n)
 	close_between(next, ~0u);
 }
 
+/* A terminal's keys are nothing to a child; the number stays taken. */
+static void
+forget_input(void)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null == STDIN_FILENO)
+		return;
+	if (null < 0 || dup3(null, STDIN_FILENO, 0) < 0)
+		close(STDIN_FILENO);
+	if (null > STDIN_FILENO)
+		close(null);
+}
+
 static void
 leave_master(const struct child_setup *s)
 {
@@ -69,9 +88,16 @@ leave_master(const struct child_setup *s)
 
 	signals_reset();
 	close_all_but(kept, KEPT_MAX);
+	forget_input();
 	snprintf(title, sizeof(title), "ballast: worker %u gen %u", s->number,
 		s->generation->number);
 	title_set(worker ? title : "ballast: checker");
+}
+
+static bool
+wants_sandbox(const struct child_setup *s)
+{
+	return s->generation->config->process.sandbox == SANDBOX_AUTO && sandbox_is_available();
 }
 
 static int
@@ -85,7 +111,7 @@ work(const struct child_setup *s)
 		.listener = s->generation->listener->fd,
 		.control = s->control,
 		.access_log = s->generation->access_log,
-		.access_log_path = access_log_path(s->generation->config),
+		.sandbox = wants_sandbox(s),
 		.admin = s->admin,
 	};
 
@@ -101,22 +127,36 @@ check(const struct child_setup *s)
 		.slot = s->slot,
 		.rows = s->generation->rows,
 		.control = s->control,
+		.sandbox = wants_sandbox(s),
 	};
 
 	return checker_run(&setup);
 }
 
+static void
+must(int rc, const char *what, const struct identity *id)
+{
+	if (rc == 0)
+		return;
+	log_error(what, LOG_INT("uid", id->uid), LOG_INT("gid", id->gid),
+		LOG_STR("error", strerror(-rc)));
+	exit(WORKER_FAILED);
+}
+
+static uint32_t
+open_files(const struct child_setup *s)
+{
+	const struct config *config = s->generation->config;
+
+	return OWN_DESCRIPTORS +
+	       (s->role == ROLE_WORKER ? proxy_descriptors(config) : config->n_backends);
+}
+
 void
 child_begin(const struct child_setup *s)
 {
-	int rc;
-
 	leave_master(s);
-	rc = identity_take(s->identity);
-	if (rc < 0) {
-		log_error("cannot drop privileges", LOG_INT("uid", s->identity->uid),
-			LOG_INT("gid", s->identity->gid), LOG_STR("error", strerror(-rc)));
-		exit(WORKER_FAILED);
-	}
+	must(limits_take(open_files(s)), "cannot lower the limits of a child", s->identity);
+	must(identity_take(s->identity), "cannot drop privileges", s->identity);
 	exit(s->role == ROLE_WORKER ? work(s) : check(s));
 }

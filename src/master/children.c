@@ -113,14 +113,14 @@ static void
 hear(struct watch *w)
 {
 	struct child *k = OWNER(w, struct child, watch);
-	enum control said = control_next(w->fd);
+	enum control said = control_next(w->fd, NULL);
 
 	while (said != CONTROL_NONE && said != CONTROL_EOF) {
 		if (said == CONTROL_READY)
 			became_ready(k);
 		else if (said == CONTROL_LEAVING)
 			began_leaving(k);
-		said = control_next(w->fd);
+		said = control_next(w->fd, NULL);
 	}
 	if (said == CONTROL_EOF)
 		stop_listening_to(k);
@@ -473,8 +473,10 @@ void
 children_reopen_logs(struct children *c)
 {
 	for (unsigned i = 0; i < c->n; i++) {
-		if (is_alive(&c->child[i]))
-			tell(&c->child[i], CONTROL_REOPEN);
+		const struct child *k = &c->child[i];
+
+		if (is_alive(k) && k->watch.fd >= 0)
+			generation_pass_logs(k->generation, k->watch.fd);
 	}
 }
 

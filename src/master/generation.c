@@ -7,55 +7,49 @@
 #include "generation.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ballast/base/clock.h"
+#include "ballast/base/control.h"
+#include "ballast/base/log.h"
 #include "ballast/base/sock.h"
 #include "ballast/shm/backend.h"
 
-const char *
-access_log_path(const struct config *config)
+/* NULL: a standard stream, or none. */
+static const char *
+file_of(const char *output)
 {
-	const char *output = config->access_log.output;
-
 	if (output == NULL || strcmp(output, "stdout") == 0 || strcmp(output, "stderr") == 0)
 		return NULL;
 	return output;
 }
 
 static int
-access_log_open(const struct config *config, const struct identity *id)
+access_log_open(const struct config *config)
 {
-	const char *path = access_log_path(config);
-	int fd;
+	const char *output = config->access_log.output;
 
-	if (config->access_log.output == NULL)
+	if (output == NULL)
 		return -1;
-	if (path == NULL)
-		return strcmp(config->access_log.output, "stderr") == 0 ? STDERR_FILENO
-									: STDOUT_FILENO;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-	if (fd < 0)
-		return -errno;
-	identity_hand_over(id, fd, path);
-	return fd;
+	if (file_of(output) != NULL)
+		return log_open_file(output);
+	return strcmp(output, "stderr") == 0 ? STDERR_FILENO : STDOUT_FILENO;
 }
 
 static void
 access_log_close(struct generation *g)
 {
-	if (access_log_path(g->config) != NULL)
+	if (file_of(g->config->access_log.output) != NULL)
 		fd_close(&g->access_log);
 	g->access_log = -1;
 }
 
 static bool
-open_access_log(struct generation *g, const struct identity *id, struct err *err)
+open_access_log(struct generation *g, struct err *err)
 {
-	int fd = access_log_open(g->config, id);
+	int fd = access_log_open(g->config);
 
 	g->access_log = fd < 0 ? -1 : fd;
 	if (fd >= 0 || g->config->access_log.output == NULL)
@@ -65,17 +59,42 @@ open_access_log(struct generation *g, const struct identity *id, struct err *err
 }
 
 void
-generation_reopen_access_log(struct generation *g, const struct identity *id)
+generation_reopen_access_log(struct generation *g)
 {
 	int fd;
 
-	if (access_log_path(g->config) == NULL)
+	if (file_of(g->config->access_log.output) == NULL)
 		return;
-	fd = access_log_open(g->config, id);
+	fd = access_log_open(g->config);
 	if (fd < 0)
 		return; /* the old file takes the lines until the next try */
 	fd_close(&g->access_log);
 	g->access_log = fd;
+}
+
+static void
+pass_file(int control, enum control message, const char *output)
+{
+	const char *path = file_of(output);
+	int fd;
+
+	if (path == NULL)
+		return;
+	fd = log_open_file(path);
+	if (fd < 0) {
+		log_error("a log file cannot be reopened", LOG_STR("path", path),
+			LOG_STR("error", strerror(-fd)));
+		return;
+	}
+	(void)control_send_fd(control, message, fd); /* to a dead child: nothing is lost */
+	fd_close(&fd);
+}
+
+void
+generation_pass_logs(const struct generation *g, int control)
+{
+	pass_file(control, CONTROL_LOG, g->config->log_output);
+	pass_file(control, CONTROL_ACCESS_LOG, g->config->access_log.output);
 }
 
 static struct listener *
@@ -112,22 +131,23 @@ static bool
 assign_rows(const struct generation *g, struct shm *shm, uint32_t oldest, struct err *err)
 {
 	const struct config *c = g->config;
+	struct backend_index *index = backend_index_new(shm);
+	unsigned i;
 
-	for (unsigned i = 0; i < c->n_backends; i++) {
-		int row = backend_assign(shm, c->backends[i].url, g->number, oldest);
+	for (i = 0; i < c->n_backends; i++) {
+		const struct config_backend *b = &c->backends[i];
+		int row = backend_assign_by(shm, index, b->url, g->number, oldest);
 
-		if (row < 0) {
-			err_add(err,
-				"backends: no row is left for %s; raise max_backends (%u) and "
-				"restart",
-				c->backends[i].url, (unsigned)shm->max_backends);
-			return false;
-		}
+		if (row < 0)
+			break;
 		g->rows[i] = (uint16_t)row;
-		atomic_store_explicit(
-			&shm->backends[row].weight, c->backends[i].weight, memory_order_relaxed);
+		atomic_store_explicit(&shm->backends[row].weight, b->weight, memory_order_relaxed);
 	}
-	return true;
+	backend_index_free(index);
+	if (i < c->n_backends)
+		err_add(err, "backends: no row is left for %s; raise max_backends (%u) and restart",
+			c->backends[i].url, (unsigned)shm->max_backends);
+	return i == c->n_backends;
 }
 
 static int
@@ -154,7 +174,7 @@ fill(struct generation *g, const struct generation_setup *s, struct err *err)
 		err_add(err, "out of memory");
 		return false;
 	}
-	if (!open_listeners(g, s->previous, err) || !open_access_log(g, s->identity, err))
+	if (!open_listeners(g, s->previous, err) || !open_access_log(g, err))
 		return false;
 	if (!assign_rows(g, s->shm, s->oldest, err)) {
 		if (s->previous != NULL)

@@ -31,7 +31,6 @@ struct generation_setup {
 	const struct generation
 		*previous; /* its listeners are kept where the address is the same; NULL at start */
 	struct shm *shm;
-	const struct identity *identity;
 };
 
 /*
@@ -53,9 +52,9 @@ void generation_restore(const struct generation *, struct shm *, uint32_t oldest
 void generation_believe_up(const struct generation *, struct shm *);
 /* Its listeners close here: children that still serve keep their own descriptors. */
 void generation_stop_listening(struct generation *);
-/* After rotation. */
-void generation_reopen_access_log(struct generation *, const struct identity *);
-/* The path behind the access log; NULL when it is off or a standard stream. */
-const char *access_log_path(const struct config *);
+/* After rotation: what the next children get. */
+void generation_reopen_access_log(struct generation *);
+/* And what one that runs gets: new descriptors of its log files, which it may not open itself. */
+void generation_pass_logs(const struct generation *, int control);
 
 #endif

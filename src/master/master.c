@@ -60,10 +60,9 @@ order_reopen(struct master *m)
 
 	if (rc < 0)
 		log_error("cannot reopen the log", LOG_STR("error", strerror(-rc)));
-	identity_hand_over(&m->identity, log_fd(), m->current->config->log_output);
-	generation_reopen_access_log(m->current, &m->identity);
+	generation_reopen_access_log(m->current);
 	if (m->pending != NULL)
-		generation_reopen_access_log(m->pending, &m->identity);
+		generation_reopen_access_log(m->pending);
 	children_reopen_logs(&m->children);
 	log_info("log files reopened");
 }

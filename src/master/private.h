@@ -60,7 +60,7 @@ bool master_open(struct master *, struct config *, struct err *);
 void master_close(struct master *);
 bool instance_of(struct instance *, const struct config *, bool drops, struct err *);
 /* Log level, format and output of this configuration. */
-bool log_apply(const struct config *, const struct identity *, struct err *);
+bool log_apply(const struct config *, struct err *);
 /* Every line of err at this level. */
 void log_errors(enum log_level, const char *msg, const struct err *);
 

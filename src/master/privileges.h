@@ -6,6 +6,7 @@
 #define BALLAST_MASTER_PRIVILEGES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "ballast/base/err.h"
@@ -21,13 +22,9 @@ struct identity {
  * told in err.
  */
 bool identity_resolve(struct identity *, const char *user, const char *group, struct err *);
-/* In a child: becomes that user, for good.  0 or -errno. */
+/* In a child: becomes that user, for good, without capabilities and no_new_privs(prctl(2)).  0 or -errno. */
 int identity_take(const struct identity *);
-/*
- * A log file that a child must be able to open again by its path: gives it to the children's
- * user.  Only a regular file that still stands at `path`, is no link and has no other name;
- * anything else stays as it is.
- */
-void identity_hand_over(const struct identity *, int fd, const char *path);
+/* In a child: no more descriptors than these, and no process of its own.  0 or -errno. */
+int limits_take(uint32_t open_files);
 
 #endif

@@ -108,12 +108,11 @@ next_generation(struct master *m, struct err *why)
 		.oldest = children_oldest(&m->children, m->current->number),
 		.previous = m->current,
 		.shm = &m->shm,
-		.identity = &m->identity,
 	};
 
 	if (!config_load_again(&setup.config, m->current->config, m->request, why))
 		return NULL;
-	if (!log_apply(setup.config, &m->identity, why)) {
+	if (!log_apply(setup.config, why)) {
 		config_free(setup.config);
 		return NULL;
 	}
@@ -127,7 +126,7 @@ take_log_back(const struct master *m)
 	struct err none;
 
 	err_init(&none);
-	log_apply(m->current->config, &m->identity, &none);
+	log_apply(m->current->config, &none);
 	err_free(&none);
 }
 

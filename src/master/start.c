@@ -15,6 +15,7 @@
 
 #include "ballast/base/clock.h"
 #include "ballast/base/owner.h"
+#include "ballast/base/sandbox.h"
 #include "ballast/base/signals.h"
 #include "ballast/base/sock.h"
 #include "ballast/shm/metrics.h"
@@ -40,7 +41,7 @@ log_errors(enum log_level level, const char *msg, const struct err *err)
 }
 
 bool
-log_apply(const struct config *config, const struct identity *id, struct err *err)
+log_apply(const struct config *config, struct err *err)
 {
 	int rc = log_open(config->log_level, config->log_format, config->log_output);
 
@@ -48,7 +49,6 @@ log_apply(const struct config *config, const struct identity *id, struct err *er
 		err_add(err, "log.output: cannot open %s: %s", config->log_output, strerror(-rc));
 		return false;
 	}
-	identity_hand_over(id, log_fd(), config->log_output);
 	return true;
 }
 
@@ -114,15 +114,29 @@ slots_for(const struct config *config)
 	return affordable < most ? (uint32_t)affordable : most;
 }
 
-static bool
-open_segment(struct master *m, const struct config *config, struct err *err)
+static struct shm_shape
+shape_for(const struct config *config)
 {
-	struct shm_shape shape = {
+	return (struct shm_shape){
 		.max_backends = config->process.max_backends,
 		.slots = slots_for(config),
 		/* Also when it is off: a reload may switch it on. */
 		.rate_rows = config->rate_limit.max_clients,
 	};
+}
+
+size_t
+master_segment_bytes(const struct config *config)
+{
+	struct shm_shape shape = shape_for(config);
+
+	return shm_bytes_needed(&shape);
+}
+
+static bool
+open_segment(struct master *m, const struct config *config, struct err *err)
+{
+	struct shm_shape shape = shape_for(config);
 	int rc = shm_create(&m->shm, m->instance.shm_name, &shape,
 		m->identity.drop ? m->identity.gid : (gid_t)-1);
 
@@ -245,7 +259,6 @@ open_generation(struct master *m, struct config *config, struct err *err)
 		.oldest = 1,
 		.config = config,
 		.shm = &m->shm,
-		.identity = &m->identity,
 	};
 
 	m->last_number = 1;
@@ -281,6 +294,8 @@ open_instance(struct master *m, const struct config *config, struct err *err)
 {
 	int rc = open_files_raise(config->process.max_open_files);
 
+	if (config->process.sandbox == SANDBOX_AUTO && !sandbox_is_available())
+		log_warn("no sandbox: this kernel has no seccomp filters");
 	if (rc < 0)
 		log_warn("max_open_files cannot be reached", LOG_STR("error", strerror(-rc)));
 	if (!prepare_dir(m, config, err) ||
@@ -296,7 +311,7 @@ master_open(struct master *m, struct config *config, struct err *err)
 {
 	bool opened =
 		identity_resolve(&m->identity, config->process.user, config->process.group, err) &&
-		log_apply(config, &m->identity, err) && open_instance(m, config, err);
+		log_apply(config, err) && open_instance(m, config, err);
 
 	if (!opened) {
 		config_free(config);

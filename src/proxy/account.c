@@ -93,6 +93,9 @@ account_note_line(struct exchange *x, struct span head)
 	const char *space = memchr(line.p, ' ', line.n);
 	struct note *n = p->log_fd >= 0 ? slab_take(&p->notes) : NULL;
 
+	/* A refused HEAD, too, is answered without content (RFC 9110 9.3.2). */
+	if (space != NULL)
+		x->method = (uint8_t)method_lookup(span_between(line.p, space));
 	if (n == NULL)
 		return;
 	x->note = n;

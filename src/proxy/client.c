@@ -8,11 +8,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-enum {
-	LINGER_BYTES_MAX = 8 << 20, /* thrown away at most from a client that talks on */
-	EVICT_LOOK_MAX =
-		1024, /* rows looked at for an idle one: a crowd that is not costs each turn no more */
-};
+enum { LINGER_BYTES_MAX = 8 << 20 }; /* thrown away at most from a client that talks on */
 
 void
 client_count(struct client *c, enum client_state state)
@@ -33,12 +29,18 @@ listener_want(struct proxy *p, bool wanted)
 		poller_want(p->poller, &p->listener, wanted ? POLLER_IN : 0);
 }
 
-/* Out of descriptors or memory: nothing may spin; an idle connection makes room, and we look again soon. */
+/*
+ * Out of descriptors: what is idle makes room, first a pooled connection, which nobody will miss.  When
+ * nothing is, or the shortage is not ours alone, nothing may spin: we look again soon.
+ */
 static void
-accept_pause(struct proxy *p)
+accept_failed(struct proxy *p, int error)
 {
+	bool room = upstream_evict_idle(p) || client_evict(p);
+
 	metrics_count(p->shm, p->slot, COUNTER_ACCEPT_ERRORS, 1);
-	client_evict_idle(p);
+	if (room && error == -EMFILE)
+		return;
 	listener_want(p, false);
 	timer_arm(p->timeouts, &p->accept_pause, LIMIT_ACCEPT_PAUSE, p->now_us);
 }
@@ -46,7 +48,7 @@ accept_pause(struct proxy *p)
 void
 client_accept_again(struct proxy *p)
 {
-	if (!p->accept_full || p->retiring || p->clients.in_use == p->clients.capacity)
+	if (!p->accept_full || p->retiring || p->clients.in_use >= p->clients_max)
 		return;
 	p->accept_full = false;
 	listener_want(p, true);
@@ -93,11 +95,11 @@ client_open(struct proxy *p, struct client *c, int fd, const struct addr *peer)
 static bool
 client_room(struct proxy *p)
 {
-	if (p->clients.in_use < p->clients.capacity)
+	if (p->clients.in_use < p->clients_max)
 		return true;
 	p->accept_full = true;
 	listener_want(p, false);
-	client_evict_idle(p);
+	client_evict(p);
 	return false;
 }
 
@@ -122,7 +124,7 @@ accept_one(struct proxy *p)
 	if (fd >= 0)
 		client_open(p, slab_take(&p->clients), fd, &peer);
 	else if (!error_passes(fd))
-		accept_pause(p);
+		accept_failed(p, fd);
 	return fd >= 0 || error_passes(fd);
 }
 
@@ -287,11 +289,30 @@ static const enum failure failure_of_limit[N_LIMITS] = {
 	[LIMIT_TUNNEL] = FAIL_TUNNEL_IDLE,
 };
 
+/* The socket is full. */
+void
+client_limit_write(struct client *c, bool progress)
+{
+	if (!progress && timer_is_armed(&c->timer) && c->timer.limit == LIMIT_CLIENT_WRITE)
+		return;
+	c->unsent = sock_unsent(c->watch.fd);
+	timer_arm(c->proxy->timeouts, &c->timer, LIMIT_CLIENT_WRITE, c->proxy->now_us);
+}
+
+/* The kernel lets us write again only when much has gone: a slow reader may have taken less, and is no dead one. */
+static bool
+client_took_some(struct client *c)
+{
+	uint32_t before = c->unsent;
+
+	c->unsent = sock_unsent(c->watch.fd);
+	return c->unsent < before;
+}
+
 void
 client_expired(struct timer *t)
 {
 	struct client *c = OWNER(t, struct client, timer);
-
 	struct exchange *x = c->exchange;
 	enum failure f = failure_of_limit[t->limit];
 
@@ -299,46 +320,15 @@ client_expired(struct timer *t)
 		client_close(c);
 		return;
 	}
+	if (f == FAIL_CLIENT_STALLED && client_took_some(c)) {
+		timer_arm(c->proxy->timeouts, t, LIMIT_CLIENT_WRITE, c->proxy->now_us);
+		return;
+	}
 	if (x->at == AT_HEAD && buffer_is_empty(c->in))
 		f = FAIL_CLIENT_LEFT; /* an empty line and no more */
 	else if (x->at == AT_HEAD)
 		note_unparsed(x);
 	exchange_fail(x, f);
-}
-
-/* The rings of the limits are sorted by age.  Whose next request has come is not idle any more. */
-static struct client *
-oldest_idle(struct proxy *p, enum limit limit)
-{
-	struct timer *head = &p->timeouts->queue[limit];
-	unsigned looked = 0;
-
-	for (struct timer *t = head->next; t != head && looked < EVICT_LOOK_MAX; t = t->next) {
-		struct client *c = OWNER(t, struct client, timer);
-
-		looked++;
-		if (c->phase == PHASE_LINGER)
-			return c;
-		if (c->exchange == NULL && buffer_is_empty(c->in) && !(c->watch.ready & POLLER_IN))
-			return c;
-	}
-	return NULL;
-}
-
-bool
-client_evict_idle(struct proxy *p)
-{
-	static const enum limit order[] = { LIMIT_LINGER, LIMIT_KEEP_ALIVE, LIMIT_REQUEST_HEADER };
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
-		struct client *c = oldest_idle(p, order[i]);
-
-		if (c == NULL)
-			continue;
-		client_close(c);
-		return true;
-	}
-	return false;
 }
 
 /* Only what has truly nothing to say: a request may already lie in the socket. */

@@ -130,7 +130,7 @@ rewind_request(struct exchange *x)
 	if (x->kept)
 		b->sent = b->start + x->head_bytes;
 	x->head_sent = false;
-	x->request_broken = false;
+	x->request_broken = x->upstream_reset = false;
 	x->upstream_ended = false;
 	x->scanned = 0;
 }

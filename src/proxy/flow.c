@@ -29,6 +29,14 @@ flow_begin(struct flow *f, const struct framing *framing, enum flow_coding codin
 		f->state = FLOW_END;
 }
 
+void
+flow_begin_response(struct flow *f, const struct framing *framing, enum flow_coding coding)
+{
+	flow_begin(f, framing, coding);
+	f->lenient = true;
+	chunk_init_padded(&f->chunk);
+}
+
 static void
 judge_length(struct flow *f, struct buffer *b)
 {
@@ -131,8 +139,15 @@ rewrite_trailers(struct flow *f, struct proxy *p, struct buffer *b, size_t n)
 	p->head_spoiled = true;
 	if (parse_trailers(p->head, b->data + b->ready, n, p->config->limits.headers) != 0)
 		return false;
+	if (!f->lenient && framing_trailers(p->head) != 0)
+		return false;
 	if (f->coding == FLOW_DECHUNK) {
 		close_gap(b, b->ready, b->ready + (uint32_t)n);
+		return true;
+	}
+	if (f->no_trailers) { /* but the empty line */
+		close_gap(b, b->ready, b->ready + (uint32_t)n - 2);
+		b->ready += 2;
 		return true;
 	}
 	copy = buffer_take(p);

@@ -3,7 +3,8 @@
  * body on its way and an exchange, and the few calls between the files.
  *
  *	client.c    connections of clients        upstream.c  connections to backends, the idle pool
- *	buffer.c    fixed buffers                 flow.c      one direction of a body
+ *	room.c      who makes room                buffer.c    fixed buffers
+ *	flow.c      one direction of a body
  *	exchange.c  the table of steps            request.c, forward.c, relay.c, finish.c  the steps
  *	failure.c   why it ended                  account.c   counters and the access-log line
  *	proxy.c     memory, draining
@@ -78,6 +79,8 @@ struct flow {
 	uint8_t coding; /* enum flow_coding */
 	uint8_t state;  /* enum flow_state */
 	bool in_trailers;
+	bool lenient;        /* what a backend sends: see flow_begin_response */
+	bool no_trailers;    /* the head's Connection may have named some: none goes on */
 	uint32_t scanned;    /* of a trailer section that is not whole yet */
 	struct buffer *rest; /* of a head the socket has not taken yet; goes first */
 };
@@ -96,6 +99,7 @@ struct client {
 	char ip_text[IP_TEXT];
 	uint8_t ip_text_n;
 	uint32_t lingered; /* octets thrown away */
+	uint32_t unsent;   /* in its socket, when it was last waited for */
 	uint16_t port;
 	uint8_t phase;
 	uint8_t counted; /* enum client_state it is counted under */
@@ -172,6 +176,7 @@ struct exchange {
 	bool tunnel;         /* agreed on */
 	bool head_sent;      /* the backend may have seen something of the request */
 	bool request_broken; /* the backend takes no more of it */
+	bool upstream_reset; /* which was told in sending */
 	bool response_begun; /* octets of the backend's final response may have gone to the client */
 	bool reply_made;     /* our own answer lies in down.rest */
 	bool waits_continue; /* 100-continue was asked for: the client's silence is no fault yet */
@@ -210,6 +215,7 @@ struct proxy {
 	struct slab clients, upstreams, exchanges, buffers, notes;
 	_Atomic uint32_t *upstream_gauges[N_UPSTREAM_STATES]; /* of the slot, by backend row */
 	uint32_t buffer_bytes;                                /* of data[] */
+	uint32_t clients_max; /* limits.connections, or what descriptors leave of it */
 	struct client *dead_clients;
 	struct upstream *dead_upstreams;
 	struct target *targets; /* n_targets backends, then the master's socket */
@@ -246,6 +252,8 @@ enum { BUFFER_FRONT = 16, BUFFER_TAIL = 16 };
 
 /* flow.c */
 void flow_begin(struct flow *, const struct framing *, enum flow_coding);
+/* The same for what a backend sends: what is dropped anyhow (padding, framing fields in trailers) is no error there. */
+void flow_begin_response(struct flow *, const struct framing *, enum flow_coding);
 /* Judges what has arrived behind ready.  The state, also kept in the flow. */
 enum flow_state flow_judge(struct flow *, struct proxy *, struct buffer *);
 /* The sender closed: FLOW_END when that is how this body ends, else FLOW_BAD (cut short). */
@@ -277,11 +285,18 @@ void client_rest(struct client *);
 /* Ends it so that the client can still read what was sent. */
 void client_linger(struct client *);
 void client_close(struct client *);
+/* Waits for it to take octets, LIMIT_CLIENT_WRITE for each. */
+void client_limit_write(struct client *, bool progress);
 void client_expired(struct timer *);
 void client_accept_again(struct proxy *);
 void client_drain_idle(struct proxy *);
-/* Makes room: ends the connection that has been idle for longest.  False when none is idle. */
-bool client_evict_idle(struct proxy *);
+
+/* room.c */
+/*
+ * Makes room: ends the connection that has been idle for longest; when none is, the one that has been at
+ * its head for longest, or whose body or reading crawls.  False when there is none of these.
+ */
+bool client_evict(struct proxy *);
 
 /* upstream.c */
 /* An idle connection of the target, or NULL. */
@@ -293,6 +308,8 @@ enum verdict upstream_connected(struct exchange *, enum failure *failure);
 /* The same when LIMIT_CONNECT is over: the next address, if there is one. */
 enum verdict upstream_connect_timed_out(struct exchange *, enum failure *failure);
 ssize_t upstream_fill(struct upstream *);
+/* Closes the connection that has been idle for longest.  False when none is. */
+bool upstream_evict_idle(struct proxy *);
 void upstream_give_back(struct upstream *); /* to the pool */
 void upstream_close(struct upstream *);
 

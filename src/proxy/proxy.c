@@ -7,13 +7,49 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
-enum { SPARE_DESCRIPTORS = 64, POOL_SPARE = 256 };
+enum {
+	SPARE_DESCRIPTORS = 64,
+	OWN_DESCRIPTORS = 24, /* logs, listener, control, signals, the poller, one being passed */
+	POOL_SPARE = 256,
+	BUFFERS_EACH = 4,    /* held by one client, at most */
+	BUFFERS_PASSING = 4, /* taken and given within one call */
+};
 
 uint32_t
 proxy_descriptors(const struct config *cfg)
 {
 	return 2 * cfg->limits.connections + POOL_SPARE + SPARE_DESCRIPTORS;
+}
+
+/* A client that is let in must also find a descriptor for its backend: each counts twice. */
+static uint32_t
+clients_max(const struct config *cfg)
+{
+	uint32_t n = cfg->limits.connections;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+		limit.rlim_cur >= 2 * (rlim_t)n + OWN_DESCRIPTORS)
+		return n;
+	return limit.rlim_cur > OWN_DESCRIPTORS + 2
+		       ? (uint32_t)(limit.rlim_cur - OWN_DESCRIPTORS) / 2
+		       : 1;
+}
+
+uint32_t
+proxy_clients_max(const struct proxy *p)
+{
+	return p->clients_max;
+}
+
+static uint32_t
+buffer_bytes(const struct config *cfg)
+{
+	uint32_t head = (cfg->limits.header_bytes + 4095u) & ~4095u;
+
+	return head + SLICES_SCRATCH + BUFFER_FRONT + BUFFER_TAIL;
 }
 
 uint64_t *
@@ -55,25 +91,77 @@ set_limits(struct proxy *p)
 		timeouts_set(p->timeouts, i, us[i]);
 }
 
+/*
+ * How many rows of what, at most.  This is all there is: proxy_create reserves it and
+ * proxy_memory_bytes tells it.  Buffers of a client with an exchange: what it sends, what its
+ * backend sends, and for each direction the rest of a head that the socket has not taken.
+ * Others are held only within a call: for trailers, or as the sink of a linger.
+ */
+struct plan {
+	uint32_t n;
+	size_t bytes; /* of one row */
+};
+
+enum { PLAN_CLIENTS, PLAN_EXCHANGES, PLAN_UPSTREAMS, PLAN_BUFFERS, PLAN_NOTES, N_PLANS };
+
+static void
+make_plans(struct plan plans[N_PLANS], const struct config *cfg)
+{
+	uint32_t n = cfg->limits.connections;
+	size_t buffer = sizeof(struct buffer) + buffer_bytes(cfg);
+	uint32_t notes = cfg->access_log.output != NULL ? n : 0;
+
+	plans[PLAN_CLIENTS] = (struct plan){ n, sizeof(struct client) };
+	plans[PLAN_EXCHANGES] = (struct plan){ n, sizeof(struct exchange) };
+	plans[PLAN_UPSTREAMS] = (struct plan){ n + POOL_SPARE, sizeof(struct upstream) };
+	plans[PLAN_BUFFERS] = (struct plan){ BUFFERS_EACH * n + BUFFERS_PASSING, buffer };
+	plans[PLAN_NOTES] = (struct plan){ notes, sizeof(struct note) };
+}
+
 static int
 reserve(struct proxy *p)
 {
-	uint32_t n = p->config->limits.connections;
-	uint32_t head = (p->config->limits.header_bytes + 4095u) & ~4095u;
-	int rc;
+	struct slab *slabs[N_PLANS] = {
+		[PLAN_CLIENTS] = &p->clients,
+		[PLAN_EXCHANGES] = &p->exchanges,
+		[PLAN_UPSTREAMS] = &p->upstreams,
+		[PLAN_BUFFERS] = &p->buffers,
+		[PLAN_NOTES] = &p->notes,
+	};
+	struct plan plans[N_PLANS];
+	int rc = 0;
 
-	p->buffer_bytes = head + SLICES_SCRATCH + BUFFER_FRONT + BUFFER_TAIL;
-	rc = slab_init(&p->clients, n, sizeof(struct client));
-	if (rc == 0)
-		rc = slab_init(&p->exchanges, n, sizeof(struct exchange));
-	if (rc == 0)
-		rc = slab_init(&p->upstreams, n + POOL_SPARE, sizeof(struct upstream));
-	if (rc == 0)
-		rc = slab_init(
-			&p->buffers, 4 * n + POOL_SPARE, sizeof(struct buffer) + p->buffer_bytes);
-	if (rc == 0)
-		rc = slab_init(&p->notes, n, sizeof(struct note));
+	p->buffer_bytes = buffer_bytes(p->config);
+	make_plans(plans, p->config);
+	for (unsigned i = 0; rc == 0 && i < N_PLANS; i++)
+		if (plans[i].n > 0) /* an empty slab gives nothing */
+			rc = slab_init(slabs[i], plans[i].n, plans[i].bytes);
 	return rc;
+}
+
+size_t
+proxy_memory_bytes(const struct config *cfg)
+{
+	size_t bytes = sizeof(struct proxy) + sizeof(struct head) + sizeof(struct slices) +
+		       LOG_BATCH + (cfg->n_backends + (size_t)1) * sizeof(struct target);
+	struct plan plans[N_PLANS];
+
+	make_plans(plans, cfg);
+	for (unsigned i = 0; i < N_PLANS; i++)
+		bytes += slab_bytes(plans[i].n, plans[i].bytes);
+	return bytes;
+}
+
+size_t
+proxy_connection_bytes(const struct config *cfg)
+{
+	struct plan plans[N_PLANS];
+	size_t bytes = 0;
+
+	make_plans(plans, cfg);
+	for (unsigned i = 0; i < N_PLANS; i++)
+		bytes += plans[i].n > 0 ? plans[i].bytes : 0;
+	return bytes + (BUFFERS_EACH - 1) * plans[PLAN_BUFFERS].bytes;
 }
 
 static bool
@@ -132,6 +220,7 @@ begin(struct proxy *p, const struct proxy_setup *s)
 	if (getrandom(p->random, sizeof(p->random), 0) != (ssize_t)sizeof(p->random))
 		return -EIO;
 	p->now_us = clock_now_us();
+	p->clients_max = clients_max(p->config);
 	p->accept_pause.expired = accept_pause_over;
 	p->listener = (struct watch){ .wake = client_accept, .fd = -1, .shared = true };
 	return poller_add(p->poller, &p->listener, s->listener, POLLER_IN);
@@ -170,6 +259,9 @@ proxy_destroy(struct proxy *p)
 {
 	account_flush(p);
 	proxy_retire(p);
+	/* The pool goes the same way as ever: counted down and closed. */
+	while (upstream_evict_idle(p))
+		continue;
 	slab_free_all(&p->clients);
 	slab_free_all(&p->exchanges);
 	slab_free_all(&p->upstreams);
@@ -204,11 +296,19 @@ bury_upstreams(struct proxy *p)
 	}
 }
 
+/* Somebody waits.  Who may not be asked to go yet may be soon: another look then, if nothing happens before. */
+static void
+make_room(struct proxy *p)
+{
+	if (!client_evict(p) && !timer_is_armed(&p->accept_pause) && !p->retiring)
+		timer_arm(p->timeouts, &p->accept_pause, LIMIT_ACCEPT_PAUSE, p->now_us);
+}
+
 void
 proxy_turn_over(struct proxy *p)
 {
-	if (p->accept_full && p->dead_clients == NULL && p->clients.in_use == p->clients.capacity)
-		client_evict_idle(p);
+	if (p->accept_full && p->dead_clients == NULL && p->clients.in_use >= p->clients_max)
+		make_room(p);
 	bury_clients(p);
 	bury_upstreams(p);
 	if (p->log_n > 0)

@@ -36,6 +36,7 @@ send_up(struct exchange *x)
 	if (rc < 0) {
 		x->request_broken =
 			true; /* it may have answered already: that is still worth reading */
+		x->upstream_reset = rc == -ECONNRESET;
 		return WAIT;
 	}
 	return rc == 0 ? WAIT : NEXT;
@@ -163,6 +164,8 @@ read_down(struct exchange *x)
 	}
 	if (n == -ENOBUFS)
 		return fail(x, FAIL_OVERLOADED);
+	if (n == 0 && x->upstream_reset)
+		n = -ECONNRESET; /* told once, to the sender: what looks like an end is none */
 	if (n <= 0)
 		return upstream_over(x, n);
 	if (!x->upstream_spoke)
@@ -270,7 +273,8 @@ judge_first(struct exchange *x, const struct framing *framing, enum flow_coding 
 	size_t head_bytes = p->head->bytes;
 
 	b->sent = b->ready = b->start + (uint32_t)head_bytes;
-	flow_begin(&x->down, framing, coding);
+	flow_begin_response(&x->down, framing, coding);
+	x->down.no_trailers = framing->kind == BODY_CHUNKED && head_bars_trailers(p->head);
 	if (coding == FLOW_CHUNK)
 		return FLOW_MORE; /* its framing will be written where the head lies now */
 	p->head_spoiled = false;
@@ -317,7 +321,7 @@ response_head(struct exchange *x, size_t length)
 	if (parse_response(p->head, b->data + b->start, length, HEAD_FIELDS_MAX) != 0 ||
 		framing_response(p->head, (enum method)x->method, &framing) != 0)
 		return fail_upstream(x, FAIL_UPSTREAM_PROTOCOL);
-	if (p->head->status == 101 && !x->upgrade)
+	if (p->head->status == 101 && !(x->upgrade && head_agrees_upgrade(p->head)))
 		return fail_upstream(x, FAIL_UPSTREAM_PROTOCOL);
 	if (p->head->status < 200 && p->head->status != 101)
 		return interim_head(x);
@@ -330,11 +334,14 @@ read_response_head(struct exchange *x)
 	struct buffer *b = x->upstream->in;
 	size_t limit = x->proxy->config->limits.header_bytes;
 	size_t n = buffer_is_empty(b) ? 0 : b->end - b->start;
-	size_t scanned = x->scanned;
+	size_t seen = x->scanned;
+	size_t scanned = seen;
 	size_t length = n > 0 ? parse_end_of_head(b->data + b->start, n, &scanned) : 0;
 
 	x->scanned = (uint32_t)scanned;
 	if (length > limit || (length == 0 && n >= limit))
+		return fail_upstream(x, FAIL_UPSTREAM_PROTOCOL);
+	if (length == 0 && n > 0 && parse_response_is_hopeless(b->data + b->start, n, seen))
 		return fail_upstream(x, FAIL_UPSTREAM_PROTOCOL);
 	return length > 0 ? response_head(x, length) : read_down(x);
 }
@@ -414,7 +421,7 @@ limit_client(struct exchange *x, struct waiting w)
 	if (x->tunnel)
 		limit_wait(p, t, LIMIT_TUNNEL, x->progress_up || x->progress_down);
 	else if (w.client & POLLER_OUT)
-		limit_wait(p, t, LIMIT_CLIENT_WRITE, x->progress_down);
+		client_limit_write(x->client, x->progress_down);
 	else if ((w.client & POLLER_IN) && !x->waits_continue)
 		limit_wait(p, t, LIMIT_REQUEST_BODY, x->progress_up);
 	else

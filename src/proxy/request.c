@@ -36,18 +36,20 @@ find_head(struct exchange *x)
 {
 	struct buffer *b = x->client->in;
 	size_t limit = x->proxy->config->limits.header_bytes;
-	size_t scanned, length;
+	size_t seen, scanned, length;
 	struct span s;
 
 	if (buffer_is_empty(b))
 		return 0;
 	skip_empty_line(x, b);
 	s = unread(b);
-	scanned = x->scanned;
+	seen = scanned = x->scanned;
 	length = parse_end_of_head(s.p, s.n, &scanned);
 	x->scanned = (uint32_t)scanned;
 	if (length > limit || (length == 0 && s.n >= limit))
 		return -parse_too_large(s.p, s.n < limit ? s.n : limit);
+	if (length == 0 && parse_request_is_hopeless(s.p, s.n, seen))
+		return -400;
 	return (int)length;
 }
 
@@ -246,9 +248,13 @@ admit(struct exchange *x)
 	account_note(x, h);
 	if (status != 0)
 		return refuse_with(x, status);
+	/* Who asks for a secured resource must have secured the way, or be trusted to have (RFC 9110 7.4). */
+	if (h->https && !x->trusted)
+		return refuse_with(x, 421);
 	note_wishes(x, h, &framing);
 	b->sent = b->ready = b->start + x->head_bytes;
 	flow_begin(&x->up, &framing, FLOW_AS_IS);
+	x->up.no_trailers = framing.kind == BODY_CHUNKED && head_bars_trailers(h);
 	if (head_ends_here(h))
 		return fail(x, h->method == METHOD_OPTIONS ? FAIL_FINAL_RECIPIENT : FAIL_NO_TRACE);
 	if (flow_judge(&x->up, p, b) == FLOW_BAD)

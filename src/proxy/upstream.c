@@ -106,6 +106,24 @@ failure_of_errno(int error)
 	}
 }
 
+static struct upstream *
+oldest_idle(const struct proxy *p)
+{
+	const struct timer *head = &p->timeouts->queue[LIMIT_UPSTREAM_IDLE];
+
+	return head->next != head ? OWNER(head->next, struct upstream, timer) : NULL;
+}
+
+bool
+upstream_evict_idle(struct proxy *p)
+{
+	struct upstream *u = oldest_idle(p);
+
+	if (u != NULL)
+		upstream_close(u);
+	return u != NULL;
+}
+
 /* Connects to the current address.  0 or -errno. */
 static int
 dial(struct proxy *p, struct upstream *u)
@@ -114,6 +132,8 @@ dial(struct proxy *p, struct upstream *u)
 	int fd = sock_connect(&t->addrs[u->address], &u->connecting);
 	int rc;
 
+	if (fd == -EMFILE && (upstream_evict_idle(p) || client_evict(p)))
+		fd = sock_connect(&t->addrs[u->address], &u->connecting);
 	if (fd < 0)
 		return fd;
 	u->watch.ready = u->connecting ? 0 : POLLER_OUT;
@@ -169,11 +189,12 @@ static struct upstream *
 new_upstream(struct proxy *p)
 {
 	struct upstream *u = slab_take(&p->upstreams);
-	struct timer *oldest = p->timeouts->queue[LIMIT_UPSTREAM_IDLE].next;
 
-	if (u != NULL || oldest == &p->timeouts->queue[LIMIT_UPSTREAM_IDLE])
+	if (u != NULL)
 		return u;
-	u = OWNER(oldest, struct upstream, timer);
+	u = oldest_idle(p);
+	if (u == NULL)
+		return NULL;
 	upstream_close(u);
 	p->dead_upstreams = u->newer;
 	return u;

@@ -6,6 +6,7 @@
  */
 #include "ballast/shm/backend.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "ballast/base/clock.h"
@@ -46,6 +47,69 @@ row_of(const struct shm *s, const struct backend *b)
 	return (unsigned)(b - s->backends);
 }
 
+static bool
+is_of(const struct backend *b, const char *url, uint32_t hash)
+{
+	return b->url_hash == hash && strncmp(b->url, url, BACKEND_URL_MAX) == 0;
+}
+
+/*
+ * Open addressing by the hash, never more than half full.  The entry of a row that was taken over stays and
+ * leads to a URL with another hash.
+ */
+struct backend_index {
+	uint32_t mask;
+	uint32_t used;   /* rows, from 0 on */
+	uint16_t rows[]; /* row + 1; 0: no entry */
+};
+
+static void
+index_add(struct backend_index *ix, const struct shm *s, const struct backend *b)
+{
+	uint32_t at = b->url_hash & ix->mask;
+
+	while (ix->rows[at] != 0)
+		at = (at + 1) & ix->mask;
+	ix->rows[at] = (uint16_t)(row_of(s, b) + 1);
+}
+
+struct backend_index *
+backend_index_new(const struct shm *s)
+{
+	struct backend_index *ix;
+	uint32_t size = 16;
+
+	while (size < 4 * s->max_backends) /* each row may be taken over once in a go */
+		size *= 2;
+	ix = calloc(1, sizeof(*ix) + size * sizeof(*ix->rows));
+	if (ix == NULL)
+		return NULL;
+	ix->mask = size - 1;
+	while (ix->used < s->max_backends && is_used(&s->backends[ix->used]))
+		index_add(ix, s, &s->backends[ix->used++]);
+	return ix;
+}
+
+void
+backend_index_free(struct backend_index *ix)
+{
+	free(ix);
+}
+
+static struct backend *
+find_by(const struct backend_index *ix, const struct shm *s, const char *url)
+{
+	uint32_t hash = hash_of(url);
+
+	for (uint32_t at = hash & ix->mask; ix->rows[at] != 0; at = (at + 1) & ix->mask) {
+		struct backend *b = &s->backends[ix->rows[at] - 1];
+
+		if (is_of(b, url, hash))
+			return b;
+	}
+	return ix->used < s->max_backends ? &s->backends[ix->used] : NULL;
+}
+
 /* The row of a URL, or the first that was never used, or NULL. */
 static struct backend *
 find(const struct shm *s, const char *url)
@@ -55,9 +119,7 @@ find(const struct shm *s, const char *url)
 	for (unsigned row = 0; row < s->max_backends; row++) {
 		struct backend *b = &s->backends[row];
 
-		if (!is_used(b))
-			return b;
-		if (b->url_hash == hash && strncmp(b->url, url, BACKEND_URL_MAX) == 0)
+		if (!is_used(b) || is_of(b, url, hash))
 			return b;
 	}
 	return NULL;
@@ -113,22 +175,40 @@ name(struct backend *b, uint32_t generation)
 	set(&b->configured, 1);
 }
 
+static void
+note_new(struct backend_index *ix, const struct shm *s, const struct backend *b)
+{
+	if (ix == NULL)
+		return;
+	ix->used += row_of(s, b) == ix->used;
+	index_add(ix, s, b);
+}
+
 int
 backend_assign(struct shm *s, const char *url, uint32_t generation, uint32_t oldest_generation)
+{
+	return backend_assign_by(s, NULL, url, generation, oldest_generation);
+}
+
+int
+backend_assign_by(struct shm *s, struct backend_index *ix, const char *url, uint32_t generation,
+	uint32_t oldest_generation)
 {
 	struct backend *b;
 
 	if (url[0] == '\0' || strlen(url) >= BACKEND_URL_MAX)
 		return -1;
-	b = find(s, url);
+	b = ix != NULL ? find_by(ix, s, url) : find(s, url);
 	if (b == NULL) {
 		b = find_abandoned(s, oldest_generation);
 		if (b == NULL)
 			return -1;
 		metrics_forget_backend(s, row_of(s, b));
 		move_in(b, url);
+		note_new(ix, s, b);
 	} else if (!is_used(b)) {
 		move_in(b, url);
+		note_new(ix, s, b);
 	}
 	if (!get(&b->configured))
 		begin_up(b);

@@ -106,9 +106,19 @@ metrics_request(const struct shm *s, struct slot *slot, unsigned row, enum metho
 {
 	unsigned known = status >= 0 && status <= STATUS_MAX ? (unsigned)status : 0;
 
-	requests_count(s, slot, row, method, known);
+	/* First, also for one who is killed in between: who has no duration has no request to forget. */
 	if (row != BACKEND_NONE)
 		count_duration(&backend_ledger(s, slot, row)->durations, duration_us);
+	requests_count(s, slot, row, method, known);
+}
+
+static bool
+has_requests(const struct backend_ledger *l)
+{
+	for (unsigned i = 0; i <= DURATION_BUCKETS; i++)
+		if (atomic_load_explicit(&l->durations.bucket[i], memory_order_relaxed) > 0)
+			return true;
+	return false;
 }
 
 static void
@@ -128,8 +138,10 @@ metrics_forget_backend(struct shm *s, unsigned row)
 {
 	for (unsigned i = 0; i < s->n_slots; i++) {
 		const struct slot *slot = slot_at(s, i);
+		struct backend_ledger *l = backend_ledger(s, slot, row);
 
-		requests_forget(s, slot, row);
-		forget(backend_ledger(s, slot, row));
+		if (has_requests(l)) /* the table is long, and most slots never served this one */
+			requests_forget(s, slot, row);
+		forget(l);
 	}
 }

@@ -7,13 +7,13 @@
 #include "ballast/worker/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "ballast/base/clock.h"
 #include "ballast/base/control.h"
 #include "ballast/base/log.h"
 #include "ballast/base/owner.h"
+#include "ballast/base/sandbox.h"
 #include "ballast/base/signals.h"
 #include "ballast/base/sock.h"
 #include "ballast/proxy/proxy.h"
@@ -32,6 +32,20 @@ struct worker {
 	bool drain_over;
 	bool broken; /* it cannot wait any more */
 };
+
+/*
+ * What a worker has beside its tables: the data of program and libraries, stack, the heap it
+ * inherited.  Measured at 0.6 MiB, and below 2 KiB for each backend of the configuration.
+ */
+enum { PROCESS_BYTES = 2 << 20, BACKEND_BYTES = 2 << 10 };
+
+size_t
+worker_memory_bytes(const struct config *cfg)
+{
+	return proxy_memory_bytes(cfg) +
+	       poller_bytes(cfg->process.event_engine, proxy_descriptors(cfg)) +
+	       sizeof(struct worker) + PROCESS_BYTES + cfg->n_backends * (size_t)BACKEND_BYTES;
+}
 
 /*
  * A connection that is idle at this moment may have its next request on the way: for a moment it is
@@ -67,21 +81,8 @@ idle_grace_expired(struct timer *t)
 }
 
 static void
-reopen_logs(struct worker *w)
+take_access_log(struct worker *w, int fd)
 {
-	int fd;
-
-	log_reopen();
-	if (w->setup->access_log_path == NULL)
-		return;
-	fd = open(w->setup->access_log_path,
-		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-	if (fd < 0) {
-		log_error("access log cannot be reopened",
-			LOG_STR("path", w->setup->access_log_path),
-			LOG_STR("error", strerror(errno)));
-		return;
-	}
 	proxy_set_access_log(w->proxy, fd);
 	fd_close(&w->access_log);
 	w->access_log = fd;
@@ -92,14 +93,19 @@ control_wake(struct watch *watch)
 {
 	struct worker *w = OWNER(watch, struct worker, control);
 	enum control message;
+	int passed;
 
-	while ((message = control_next(watch->fd)) != CONTROL_NONE) {
+	while ((message = control_next(watch->fd, &passed)) != CONTROL_NONE) {
 		switch (message) {
 		case CONTROL_RETIRE:
 			leave(w, false);
 			break;
-		case CONTROL_REOPEN:
-			reopen_logs(w);
+		case CONTROL_LOG:
+			log_replace(passed);
+			break;
+		case CONTROL_ACCESS_LOG:
+			if (passed >= 0)
+				take_access_log(w, passed);
 			break;
 		case CONTROL_EOF: /* the master is gone */
 			poller_remove(w->poller, watch);
@@ -145,6 +151,17 @@ watch_master(struct worker *w)
 	return rc;
 }
 
+static void
+tell_clients_max(const struct worker *w)
+{
+	uint32_t wanted = w->setup->config->limits.connections;
+	uint32_t max = proxy_clients_max(w->proxy);
+
+	if (max < wanted)
+		log_warn("limits.connections cannot be reached with so few open files",
+			LOG_INT("connections", max), LOG_INT("wanted", wanted));
+}
+
 static int
 start(struct worker *w)
 {
@@ -177,6 +194,10 @@ start(struct worker *w)
 	w->proxy = proxy_create(&ps);
 	if (w->proxy == NULL)
 		return -errno;
+	tell_clients_max(w);
+	rc = s->sandbox ? sandbox_enter() : 0;
+	if (rc < 0)
+		return rc;
 	slot_set_state(s->slot, SLOT_READY);
 	return control_send(s->control, CONTROL_READY);
 }

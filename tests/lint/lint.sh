@@ -38,10 +38,11 @@ layers_sees_a_climb() {
 	! awk -f tests/lint/layers.awk "$LOGS/src/http/climbs.c"
 }
 
-# Program and unit tests without one warning.
+# Program, unit tests and fuzz targets without one warning.
 compile() {
 	make -s -j "$JOBS" BUILD="$BUILD/$1" CC="$1" WERROR=1 "$BUILD/$1/ballast" "$BUILD/$1/origin" \
-		"$BUILD/$1/print-docs" units
+		"$BUILD/$1/print-docs" "$BUILD/$1/complexity" "$BUILD/$1/verdicts" \
+		"$BUILD/$1/floor" "$BUILD/$1/sources" "$BUILD/$1/micro" units replays
 }
 
 # It does not know __VA_OPT__, so it sees the log's macro without its fields.
@@ -53,7 +54,7 @@ cppcheck_all() {
 		"$LOGS/include/ballast/base/log.h"
 	cppcheck --quiet --std=c11 --language=c -j "$JOBS" -I"$LOGS/include" -D_GNU_SOURCE --inline-suppr \
 		--enable=warning,performance,portability --error-exitcode=1 \
-		--suppressions-list=tests/lint/cppcheck.txt src tests/origin
+		--suppressions-list=tests/lint/cppcheck.txt src tests/origin tests/fuzz tests/bench
 }
 
 tidy() {

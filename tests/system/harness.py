@@ -8,7 +8,8 @@
 
 What a Case starts it also ends, and then looks at what was left: exit status, findings
 of sanitizers, /dev/shm, children.  Nothing sleeps to synchronise: wait_for() polls the
-event itself.  Environment: BALLAST (program), BUILD, BALLAST_ENGINE (poll, epoll, auto).
+event itself.  Environment: BALLAST (program), BUILD, BALLAST_ENGINE (poll, epoll, auto),
+VALGRIND=1 (every instance under memcheck, see memcheck.py).
 """
 
 import json
@@ -21,25 +22,31 @@ import tempfile
 import time
 import unittest
 
+import memcheck
 import wire
 from origins import OK, Origin, Script, answers, once, unused_port  # noqa: F401 for tests
 
 BUILD = os.environ.get("BUILD", "build")
 BALLAST = os.path.abspath(os.environ.get("BALLAST", os.path.join(BUILD, "ballast")))
 ENGINE = os.environ.get("BALLAST_ENGINE", "auto")
-PATIENCE = 30.0
+VALGRIND = os.environ.get("VALGRIND", "0") not in ("", "0")  # every instance under memcheck
+SLOWNESS = 4 if VALGRIND else 1
+PATIENCE = 30.0 * SLOWNESS
 CRASH = re.compile(r"signal (SIG)?(SEGV|ABRT|BUS|ILL|FPE|TRAP|SYS)")
 PLAIN = re.compile(r"^[A-Za-z0-9/][A-Za-z0-9_./%-]*$")
 
 
 def is_sanitized():
-    """Built to watch itself: by a sanitizer or by gcov."""
+    """Built to watch itself: by a sanitizer or by gcov.  SANITIZED is true under valgrind, too."""
     with open(BALLAST, "rb") as program:
         octets = program.read()
     return any(mark in octets for mark in (b"__asan_init", b"__ubsan_handle", b"__gcov_"))
 
 
-SANITIZED = is_sanitized() if os.path.exists(BALLAST) else False
+SANITIZED = VALGRIND or (is_sanitized() if os.path.exists(BALLAST) else False)
+PROGRAM_DIR = os.path.dirname(BALLAST)
+if VALGRIND:
+    BALLAST = memcheck.wrap(BALLAST, BUILD)
 
 
 def wait_for(condition, what="condition", timeout=PATIENCE):
@@ -103,7 +110,8 @@ def children_of(pid):
 
 
 def title_of(pid):
-    return read_proc(pid, "cmdline").rstrip("\0").replace("\0", " ").strip()
+    guest = memcheck.title_of(pid) if VALGRIND else ""
+    return guest or read_proc(pid, "cmdline").rstrip("\0").replace("\0", " ").strip()
 
 
 def resident_kib(pid):
@@ -182,6 +190,8 @@ class Ballast:
         self.process_values = {"runtime_dir": self.path("run"), "event_engine": ENGINE}
         if SANITIZED and os.geteuid() == 0:
             self.process_values["user"] = "root"  # who may write findings and look into itself
+        if VALGRIND:
+            self.process_values["sandbox"] = "off"  # valgrind makes calls of its own in the same process
         self.process_values.update(process or {})
         self.flags = ["-w", str(workers)] + list(flags)
         self.env = {"LOG_ENV": "prod"}
@@ -190,6 +200,7 @@ class Ballast:
         self.process = None
         self.segments = []
         self.expected_exit = 0
+        self.expected_crash = None  # such as "signal SYS", where a test provokes it
         self.write()
 
     def path(self, name):
@@ -218,6 +229,7 @@ class Ballast:
         for tool in ("ASAN", "UBSAN", "LSAN"):
             old = os.environ.get(tool + "_OPTIONS", "")
             extra[tool + "_OPTIONS"] = old + ":log_path=" + self.path("sanitizer")
+        extra["VALGRIND_LOGS"] = self.path("memcheck")
         return environment(extra)
 
     def launch(self):
@@ -369,9 +381,10 @@ class Ballast:
             if os.path.exists("/dev/shm/" + name):
                 wrong.append("left in /dev/shm: " + name)
                 os.unlink("/dev/shm/" + name)
-        if self.findings():
-            wrong.append(self.findings())
-        wrong += [str(line) for line in self.logs() if CRASH.match(str(line.get("ended")))]
+        for finding in filter(None, (self.findings(), memcheck.findings(self.path("memcheck")))):
+            wrong.append(finding)
+        wrong += [str(line) for line in self.logs() if CRASH.match(str(line.get("ended")))
+                  and line["ended"] != self.expected_crash]
         if wrong:
             wrong.append(self.said())
         shutil.rmtree(self.dir, ignore_errors=True)

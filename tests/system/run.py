@@ -3,7 +3,7 @@
 
     run.py [test_proxy ...]     all of tests/system without a word
     BALLAST_ENGINES="poll epoll"   which engines
-    BALLAST_TEST_SECONDS=120       how long one test may take
+    BALLAST_TEST_SECONDS=120       how long one test may take (600 with VALGRIND=1)
 
 A file that says ENGINES = ("poll",) has nothing to do with engines and runs once.  Prints a
 line per file, the whole output of failed ones, and at the end `N passed, N failed`.
@@ -20,8 +20,9 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIMIT = int(os.environ.get("BALLAST_TEST_SECONDS", "120"))
-FILE_LIMIT = LIMIT + 600
+VALGRIND = os.environ.get("VALGRIND", "0") not in ("", "0")
+LIMIT = int(os.environ.get("BALLAST_TEST_SECONDS", "600" if VALGRIND else "120"))
+FILE_LIMIT = LIMIT + (3000 if VALGRIND else 600)
 
 
 def engines_of(path):

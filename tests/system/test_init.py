@@ -16,7 +16,7 @@ def make(*arguments):
     """The build under test is installed as it stands: nothing is compiled."""
     environment = {k: v for k, v in os.environ.items()
                    if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
-    build = os.path.dirname(harness.BALLAST)
+    build = harness.PROGRAM_DIR
     return subprocess.run(["make", "-s", "-C", ROOT, "-o", "all", "BUILD=" + build, *arguments],
                           env=environment, stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, check=False)

@@ -862,7 +862,9 @@ main(void)
 	add(t, one_page_is_written_per_turn);
 	add(t, an_unserved_listener_keeps_its_connections);
 	add(t, listeners_are_bounded);
-	add(t, without_descriptors_it_waits_and_comes_back);
+	/* valgrind accepts beyond the limit, closes, and then says EMFILE: no kernel does so. */
+	if (getenv("VALGRIND_LOGS") == NULL)
+		add(t, without_descriptors_it_waits_and_comes_back);
 	add(t, strangers_are_refused_at_the_unix_socket);
 	add(t, a_child_leaves_the_masters_connections_alone);
 	add(t, it_ends_with_work_in_every_state);

@@ -28,6 +28,37 @@ load(struct shm *s, const char *const *urls, uint32_t generation, uint32_t oldes
 
 #define URLS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
+/* The same order of events with an index and without: the same rows. */
+START_TEST(an_index_finds_what_a_look_at_all_rows_finds)
+{
+	struct shm plain, indexed;
+	unsigned random = 7;
+
+	world_open(&plain, 40, 3, 8);
+	world_open(&indexed, 40, 3, 8);
+	for (uint32_t generation = 1; generation < 60; generation++) {
+		struct backend_index *ix = backend_index_new(&indexed);
+
+		for (unsigned i = 0; i < 30; i++) {
+			char url[32];
+
+			random = random * 1103515245u + 12345u;
+			snprintf(url, sizeof(url), "http://%u", random >> 16 & 127);
+			ck_assert_int_eq(
+				backend_assign_by(&indexed, ix, url, generation, generation),
+				backend_assign(&plain, url, generation, generation));
+		}
+		backend_index_free(ix);
+		backend_retire_others(&plain, generation);
+		backend_retire_others(&indexed, generation);
+	}
+	for (unsigned row = 0; row < 40; row++)
+		ck_assert_str_eq(plain.backends[row].url, indexed.backends[row].url);
+	shm_detach(&plain);
+	shm_detach(&indexed);
+}
+END_TEST
+
 START_TEST(a_new_backend_begins_up_and_knows_since_when)
 {
 	uint64_t before = clock_wall_us();
@@ -297,6 +328,7 @@ main(void)
 	Suite *s = suite_create("backend");
 	TCase *t = tcase_create("backend");
 
+	tcase_add_test(t, an_index_finds_what_a_look_at_all_rows_finds);
 	tcase_add_test(t, a_new_backend_begins_up_and_knows_since_when);
 	tcase_add_test(t, a_url_keeps_its_row_its_verdict_and_its_counters_over_reloads);
 	tcase_add_test(t, others_retire_but_keep_their_row_and_come_back_up);

@@ -144,7 +144,7 @@ end_checker(void)
 static void
 drain_checker(void)
 {
-	while (control_next(control[0]) == CONTROL_READY)
+	while (control_next(control[0], NULL) == CONTROL_READY)
 		continue;
 	ck_assert_int_eq(control_send(control[0], CONTROL_DRAIN), 0);
 	end_checker();
@@ -222,7 +222,7 @@ START_TEST(it_is_ready_before_any_backend_has_answered)
 {
 	begin_with(BACKENDS);
 	wait_readable(control[0]);
-	ck_assert_int_eq(control_next(control[0]), CONTROL_READY);
+	ck_assert_int_eq(control_next(control[0], NULL), CONTROL_READY);
 	ck_assert_uint_eq(atomic_load(&slot->state), SLOT_READY);
 	for (unsigned i = 0; i < BACKENDS; i++)
 		ck_assert_uint_eq(checks(i, true) + checks(i, false), 0);
@@ -265,7 +265,7 @@ START_TEST(it_leaves_at_once_in_the_middle_of_probes)
 
 	begin_with(1);
 	held = next_probe(0);
-	ck_assert_int_eq(control_next(control[0]), CONTROL_READY);
+	ck_assert_int_eq(control_next(control[0], NULL), CONTROL_READY);
 	if (message == CONTROL_NONE)
 		kill(checker, ends[_i].signal);
 	else if (message == CONTROL_EOF)
@@ -287,7 +287,7 @@ START_TEST(other_signals_and_reopening_do_not_end_it)
 	pass_first_round(1);
 	for (size_t i = 0; i < N(harmless); i++)
 		kill(checker, harmless[i]);
-	ck_assert_int_eq(control_send(control[0], CONTROL_REOPEN), 0);
+	ck_assert_int_eq(control_send_fd(control[0], CONTROL_LOG, STDERR_FILENO), 0);
 	beat = atomic_load(&slot->beat_us);
 	wait_until(atomic_load(&slot->beat_us) > beat + 200000); /* some turns later */
 	drain_checker();

@@ -128,9 +128,15 @@ static const struct row rows[] = {
 		"5\r\nhello\r\n5\r\nworld\r\n0\r\n", 2),
 	GOOD("5;a=\"q;\\\"x\";b\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n", 2),
 	GOOD("5 ; a = b ; c\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n", 2),
-	GOOD("5\t;\ta\t=\t\"\"\t\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n", 2),
+	GOOD("5\t;\ta\t=\t\"\"\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n", 2),
 	GOOD("5;a=\"\xe9\t \"\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n", 2),
-	GOOD("5 \r\nhello\r\n0  \r\n\r\n", "5\r\nhello\r\n0\r\n", 2),
+	GOOD("5;a=\"\" ;b\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\n", 2),
+	BAD("5 \r\nhello\r\n0\r\n\r\n"),
+	BAD("5\t\r\nhello\r\n0\r\n\r\n"),
+	BAD("5;a \r\nhello\r\n0\r\n\r\n"),
+	BAD("5;a=b \r\nhello\r\n0\r\n\r\n"),
+	BAD("5;a=\"b\"\t\r\nhello\r\n0\r\n\r\n"),
+	BAD("5\r\nhello\r\n0 \r\n\r\n"),
 	BAD("5;;a\r\n"),
 	BAD("10000000000000005\r\nhello\r\n0\r\n\r\n"),
 	BAD("00000000000000005\r\nhello\r\n0\r\n\r\n"),
@@ -283,6 +289,24 @@ START_TEST(a_size_line_is_bounded)
 }
 END_TEST
 
+START_TEST(the_padding_of_backends_is_dropped_like_an_extension)
+{
+	static const char *const padded[] = { "5 \r\nhello\r\n0  \r\n", "5\t\r\nhello\r\n0;a \r\n",
+		"5;a=b \r\nhello\r\n0;a=\"b\"\t \r\n" };
+
+	for (size_t i = 0; i < sizeof(padded) / sizeof(*padded); i++) {
+		struct told t = { .end = CHUNK_MORE };
+		struct chunk c;
+
+		chunk_init_padded(&c);
+		for (const char *p = padded[i]; *p != '\0'; p++)
+			show(&t, &c, p, 1);
+		ck_assert_int_eq(chunk_next(&c, "", 0, &t.n), CHUNK_TRAILERS);
+		ck_assert_mem_eq(t.forwarded, "5\r\nhello\r\n0\r\n", 13);
+	}
+}
+END_TEST
+
 START_TEST(the_end_is_final)
 {
 	struct chunk c;
@@ -311,6 +335,7 @@ main(void)
 	tcase_add_test(tc, octets_of_any_value_are_data);
 	tcase_add_test(tc, an_open_body_wants_more);
 	tcase_add_test(tc, a_size_line_is_bounded);
+	tcase_add_test(tc, the_padding_of_backends_is_dropped_like_an_extension);
 	tcase_add_test(tc, the_end_is_final);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);

@@ -15,7 +15,7 @@
 
 START_TEST(messages_arrive_one_by_one_in_order)
 {
-	static const enum control rows[] = { CONTROL_READY, CONTROL_REOPEN, CONTROL_REOPEN,
+	static const enum control rows[] = { CONTROL_READY, CONTROL_LEAVING, CONTROL_LEAVING,
 		CONTROL_RETIRE, CONTROL_DRAIN };
 	int fds[2];
 
@@ -24,8 +24,8 @@ START_TEST(messages_arrive_one_by_one_in_order)
 		for (size_t i = 0; i < N(rows); i++)
 			ck_assert_int_eq(control_send(fds[from], rows[i]), 0);
 		for (size_t i = 0; i < N(rows); i++)
-			ck_assert_int_eq(control_next(fds[1 - from]), rows[i]);
-		ck_assert_int_eq(control_next(fds[1 - from]), CONTROL_NONE);
+			ck_assert_int_eq(control_next(fds[1 - from], NULL), rows[i]);
+		ck_assert_int_eq(control_next(fds[1 - from], NULL), CONTROL_NONE);
 	}
 	close(fds[0]);
 	close(fds[1]);
@@ -39,9 +39,9 @@ START_TEST(the_end_that_is_left_reads_what_was_said_and_then_eof)
 	ck_assert_int_eq(control_pair(fds), 0);
 	ck_assert_int_eq(control_send(fds[0], CONTROL_DRAIN), 0);
 	close(fds[0]);
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_DRAIN);
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_EOF);
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_EOF);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_DRAIN);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_EOF);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_EOF);
 	ck_assert_int_eq(control_send(fds[1], CONTROL_READY), -EPIPE); /* and no SIGPIPE */
 	close(fds[1]);
 }
@@ -54,7 +54,7 @@ START_TEST(an_end_that_died_with_unread_messages_is_eof_too)
 	ck_assert_int_eq(control_pair(fds), 0);
 	ck_assert_int_eq(control_send(fds[1], CONTROL_READY), 0);
 	close(fds[0]); /* unread: some sockets answer with a reset */
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_EOF);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_EOF);
 	close(fds[1]);
 }
 END_TEST
@@ -68,11 +68,54 @@ START_TEST(an_unknown_message_is_none)
 	ck_assert_int_eq(send(fds[0], "\0", 1, 0), 1);
 	ck_assert_int_eq(send(fds[0], "\xff", 1, 0), 1); /* as a char it is CONTROL_EOF's number */
 	ck_assert_int_eq(send(fds[0], "R and more", 10, 0), 10);
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_NONE);
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_NONE);
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_NONE);
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_READY);
-	ck_assert_int_eq(control_next(fds[1]), CONTROL_NONE);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_NONE);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_NONE);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_NONE);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_READY);
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_NONE);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(a_descriptor_travels_and_a_message_without_one_says_so)
+{
+	int fds[2], ends[2], passed;
+	char octet;
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	ck_assert_int_eq(control_pair(ends), 0);
+	ck_assert_int_eq(control_send_fd(fds[0], CONTROL_ACCESS_LOG, ends[1]), 0);
+	ck_assert_int_eq(control_send(fds[0], CONTROL_DRAIN), 0);
+	close(ends[1]); /* the copy on its way lives on */
+	ck_assert_int_eq(control_next(fds[1], &passed), CONTROL_ACCESS_LOG);
+	ck_assert_int_ge(passed, 0);
+	ck_assert_int_ne(fcntl(passed, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_eq(send(passed, "x", 1, 0), 1);
+	ck_assert_int_eq(recv(ends[0], &octet, 1, 0), 1);
+	close(passed);
+	ck_assert_int_eq(control_next(fds[1], &passed), CONTROL_DRAIN);
+	ck_assert_int_eq(passed, -1);
+	close(ends[0]);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(a_descriptor_that_nobody_asked_for_is_closed)
+{
+	int fds[2], ends[2];
+	char octet;
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	ck_assert_int_eq(control_pair(ends), 0);
+	ck_assert_int_eq(control_send_fd(fds[0], CONTROL_LOG, ends[1]), 0);
+	close(ends[1]);
+	ck_assert_int_eq(recv(ends[0], &octet, 1, 0), -1);
+	ck_assert_int_eq(errno, EAGAIN); /* open, on its way */
+	ck_assert_int_eq(control_next(fds[1], NULL), CONTROL_LOG);
+	ck_assert_int_eq(recv(ends[0], &octet, 1, 0), 0);
+	close(ends[0]);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -84,7 +127,7 @@ START_TEST(a_full_pipe_says_so_and_blocks_nobody)
 
 	ck_assert_int_eq(control_pair(fds), 0);
 	for (int i = 0; i < 1000000 && rc == 0; i++)
-		rc = control_send(fds[0], CONTROL_REOPEN);
+		rc = control_send(fds[0], CONTROL_LEAVING);
 	ck_assert_int_eq(rc, -EAGAIN);
 	close(fds[0]);
 	close(fds[1]);
@@ -101,7 +144,7 @@ START_TEST(both_ends_are_nonblocking_and_do_not_survive_exec)
 		ck_assert_int_ne(fcntl(fds[i], F_GETFD) & FD_CLOEXEC, 0);
 		close(fds[i]);
 	}
-	ck_assert_int_eq(control_next(-1), CONTROL_EOF);
+	ck_assert_int_eq(control_next(-1, NULL), CONTROL_EOF);
 }
 END_TEST
 
@@ -115,6 +158,8 @@ main(void)
 	tcase_add_test(t, the_end_that_is_left_reads_what_was_said_and_then_eof);
 	tcase_add_test(t, an_end_that_died_with_unread_messages_is_eof_too);
 	tcase_add_test(t, an_unknown_message_is_none);
+	tcase_add_test(t, a_descriptor_travels_and_a_message_without_one_says_so);
+	tcase_add_test(t, a_descriptor_that_nobody_asked_for_is_closed);
 	tcase_add_test(t, a_full_pipe_says_so_and_blocks_nobody);
 	tcase_add_test(t, both_ends_are_nonblocking_and_do_not_survive_exec);
 	suite_add_tcase(s, t);

@@ -341,40 +341,6 @@ START_TEST(root_gives_its_children_the_user_nobody_unless_told_otherwise)
 }
 END_TEST
 
-static uid_t
-owner_of(const char *path)
-{
-	struct stat st;
-
-	ck_assert_int_eq(lstat(path, &st), 0);
-	return st.st_uid;
-}
-
-START_TEST(a_log_is_handed_over_and_a_planted_link_is_not)
-{
-	struct identity id = { .drop = true, .uid = 65534, .gid = 65534 };
-	int log, other, planted;
-
-	if (geteuid() != 0)
-		return; /* only root can give a file away */
-	log = open(in_dir("log"), O_CREAT | O_WRONLY, 0640);
-	identity_hand_over(&id, log, in_dir("log"));
-	ck_assert_uint_eq(owner_of(in_dir("log")), id.uid);
-	other = open(in_dir("other"), O_CREAT | O_WRONLY, 0640);
-	ck_assert_int_eq(symlink(in_dir("other"), in_dir("link")), 0);
-	planted = open(in_dir("link"), O_WRONLY);
-	identity_hand_over(&id, planted, in_dir("link"));
-	ck_assert_uint_eq(owner_of(in_dir("other")), 0);
-	ck_assert_int_eq(unlink(in_dir("link")), 0);
-	ck_assert_int_eq(link(in_dir("other"), in_dir("link")), 0);
-	identity_hand_over(&id, planted, in_dir("link"));
-	ck_assert_uint_eq(owner_of(in_dir("other")), 0);
-	close(log);
-	close(other);
-	close(planted);
-}
-END_TEST
-
 static Suite *
 daemon_suite(void)
 {
@@ -395,7 +361,6 @@ daemon_suite(void)
 	tcase_add_test(t, a_launcher_tells_how_the_start_went);
 	tcase_add_test(t, unknown_users_and_groups_are_errors);
 	tcase_add_test(t, root_gives_its_children_the_user_nobody_unless_told_otherwise);
-	tcase_add_test(t, a_log_is_handed_over_and_a_planted_link_is_not);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -123,6 +123,10 @@ static const struct row rows[] = {
 	{ "5\nhello\r\n0\r\n\r\n", NULL, BODY_CHUNKED, FLOW_AS_IS, 0, FLOW_BAD, NULL },
 	{ "5\r\nhelloo\r\n0\r\n\r\n", NULL, BODY_CHUNKED, FLOW_AS_IS, 0, FLOW_BAD, NULL },
 	{ "0\r\nbad trailer\r\n\r\n", NULL, BODY_CHUNKED, FLOW_AS_IS, 0, FLOW_BAD, NULL },
+	{ "0\r\nContent-Length: 5\r\n\r\n", NULL, BODY_CHUNKED, FLOW_AS_IS, 0, FLOW_BAD, NULL },
+	{ "0\r\nX-T: 1\r\nTransfer-Encoding: chunked\r\n\r\n", NULL, BODY_CHUNKED, FLOW_AS_IS, 0,
+		FLOW_BAD, NULL },
+	{ "5 \r\nhello\r\n0\r\n\r\n", NULL, BODY_CHUNKED, FLOW_AS_IS, 0, FLOW_BAD, NULL },
 	{ "0\r\n\n", NULL, BODY_CHUNKED, FLOW_AS_IS, 0, FLOW_BAD, NULL },
 	{ "all of it", "all of it", BODY_UNTIL_CLOSE, FLOW_AS_IS, 0, FLOW_MORE, "" },
 	{ "\0\1\2", "", BODY_TUNNEL, FLOW_AS_IS, 0, FLOW_MORE, "" },
@@ -183,6 +187,49 @@ START_TEST(a_close_delimited_body_becomes_chunks)
 	buffer_give(&proxy, &b);
 	fd_close(&s.fds[0]);
 	fd_close(&s.fds[1]);
+}
+END_TEST
+
+START_TEST(what_a_backend_pads_and_frames_too_late_is_dropped)
+{
+	static const char in[] =
+		"5 \r\nhello\r\n0\r\nX-T: 1\r\nContent-Length: 9\r\nTransfer-Encoding: x\r\n\r\n";
+	const struct framing framing = { .kind = BODY_CHUNKED };
+	struct buffer *b = buffer_take(&proxy);
+	struct flow f = { .rest = NULL };
+	struct sink s;
+
+	sink_open(&s);
+	flow_begin_response(&f, &framing, FLOW_AS_IS);
+	ck_assert_int_eq(feed(&f, b, &s, SPAN(in), 1, 1), FLOW_END);
+	ck_assert_str_eq(s.got, "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n");
+	buffer_give(&proxy, &b);
+	fd_close(&s.fds[0]);
+	fd_close(&s.fds[1]);
+}
+END_TEST
+
+START_TEST(barred_trailers_are_judged_and_dropped)
+{
+	static const char in[] = "5\r\nhello\r\n0\r\nX-T: 1\r\nX-U: 2\r\n\r\nGET /";
+	const struct framing framing = { .kind = BODY_CHUNKED };
+
+	for (size_t cut = 1; cut < sizeof(in); cut++) {
+		struct buffer *b = buffer_take(&proxy);
+		struct flow f = { .rest = NULL };
+		struct sink s;
+
+		sink_open(&s);
+		flow_begin(&f, &framing, FLOW_AS_IS);
+		f.no_trailers = true;
+		ck_assert_int_eq(feed(&f, b, &s, SPAN(in), cut, sizeof(in)), FLOW_END);
+		ck_assert_str_eq(s.got, "5\r\nhello\r\n0\r\n\r\n");
+		if (cut == sizeof(in) - 1)
+			ck_assert_mem_eq(b->data + b->start, "GET /", 5);
+		buffer_give(&proxy, &b);
+		fd_close(&s.fds[0]);
+		fd_close(&s.fds[1]);
+	}
 }
 END_TEST
 
@@ -254,6 +301,8 @@ main(void)
 	tcase_add_loop_test(tc, every_body_comes_out_the_same_however_it_is_cut, 0,
 		(int)(sizeof(rows) / sizeof(*rows)));
 	tcase_add_test(tc, a_close_delimited_body_becomes_chunks);
+	tcase_add_test(tc, what_a_backend_pads_and_frames_too_late_is_dropped);
+	tcase_add_test(tc, barred_trailers_are_judged_and_dropped);
 	tcase_add_test(tc, an_end_inside_a_length_or_a_chunk_is_a_cut);
 	tcase_add_test(tc, a_head_that_the_socket_takes_in_pieces_arrives_whole);
 	suite_add_tcase(suite, tc);

@@ -199,6 +199,17 @@ START_TEST(http_1_0_knows_no_transfer_coding)
 }
 END_TEST
 
+START_TEST(a_trailer_section_frames_nothing)
+{
+	request("X: y\r\n", "1.1");
+	ck_assert_int_eq(framing_trailers(h), 0);
+	request(CL "5\r\n", "1.1");
+	ck_assert_int_eq(framing_trailers(h), 400);
+	request(TE "chunked\r\n", "1.1");
+	ck_assert_int_eq(framing_trailers(h), 400);
+}
+END_TEST
+
 START_TEST(switching_protocols_opens_a_tunnel)
 {
 	struct framing f;
@@ -225,6 +236,7 @@ main(void)
 	tcase_add_loop_test(tc, a_response_has_one_framing_or_is_refused, 0, n);
 	tcase_add_loop_test(tc, bodyless_responses_are_judged_as_strictly, 0, n);
 	tcase_add_test(tc, http_1_0_knows_no_transfer_coding);
+	tcase_add_test(tc, a_trailer_section_frames_nothing);
 	tcase_add_test(tc, switching_protocols_opens_a_tunnel);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);

@@ -269,6 +269,56 @@ START_TEST(an_upgrade_is_asked_for_by_both_fields_and_is_not_http)
 }
 END_TEST
 
+START_TEST(a_101_is_believed_when_it_names_a_protocol_that_is_not_http)
+{
+	static const struct {
+		const char *fields;
+		bool agrees;
+	} table[] = {
+		{ "Connection: Upgrade\r\nUpgrade: websocket\r\n", true },
+		{ "Upgrade: x/1\r\n", true },
+		{ "Connection: Upgrade\r\n", false },
+		{ "Upgrade:\r\n", false },
+		{ "Upgrade: h2c\r\n", false },
+		{ "Upgrade: websocket\r\nUpgrade: HTTP/2.0\r\n", false },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char in[256];
+		int n = snprintf(in, sizeof(in), "HTTP/1.1 101 S\r\n%s\r\n", table[i].fields);
+
+		ck_assert_int_eq(parse_response(h, in, (size_t)n, 100), 0);
+		ck_assert_msg(head_agrees_upgrade(h) == table[i].agrees, "row %zu", i);
+	}
+}
+END_TEST
+
+START_TEST(names_in_connection_bar_trailers_unless_they_never_are_any)
+{
+	static const struct {
+		const char *fields;
+		bool bars;
+	} table[] = {
+		{ "", false },
+		{ "Connection: close\r\n", false },
+		{ "Connection: Close, keep-alive, TE, , Upgrade\r\n", false },
+		{ "Connection: Host, Content-Length, Via\r\n", false },
+		{ "Connection: X-Hop\r\n", true },
+		{ "Connection: close, x\r\n", true },
+		{ "Connection: close\r\nConnection: User-Agent\r\n", true },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char in[256];
+		int n = snprintf(
+			in, sizeof(in), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", table[i].fields);
+
+		ck_assert_int_eq(parse_request(h, in, (size_t)n, 100), 0);
+		ck_assert_msg(head_bars_trailers(h) == table[i].bars, "row %zu", i);
+	}
+}
+END_TEST
+
 START_TEST(max_forwards_0_ends_here_for_options_and_trace)
 {
 	static const struct {
@@ -363,6 +413,8 @@ main(void)
 	tcase_add_test(tc, an_ordinary_request_is_two_slices);
 	tcase_add_test(tc, persistence_follows_version_and_connection);
 	tcase_add_test(tc, an_upgrade_is_asked_for_by_both_fields_and_is_not_http);
+	tcase_add_test(tc, a_101_is_believed_when_it_names_a_protocol_that_is_not_http);
+	tcase_add_test(tc, names_in_connection_bar_trailers_unless_they_never_are_any);
 	tcase_add_test(tc, max_forwards_0_ends_here_for_options_and_trace);
 	tcase_add_test(tc, no_head_is_too_much_for_the_slices);
 	tcase_add_test(tc, large_hosts_and_paths_are_not_copied);

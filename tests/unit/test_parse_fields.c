@@ -168,6 +168,7 @@ START_TEST(too_large_is_told_by_the_request_line)
 	ck_assert_int_eq(parse_too_large("GET /aaaaaaaa", 13), 414);
 	ck_assert_int_eq(parse_too_large("", 0), 414);
 	ck_assert_int_eq(parse_too_large("GET / HTTP/1.1\r\nX: aaaa", 23), 431);
+	ck_assert_int_eq(parse_too_large("GET / HTTP/1.1\r\nX: aa\0a", 23), 400);
 }
 END_TEST
 
@@ -224,6 +225,53 @@ START_TEST(trailers_are_parsed_as_strictly)
 }
 END_TEST
 
+/* Told from the first octet on that nothing can follow to make it good, and never before. */
+START_TEST(hopeless_heads_are_told_as_soon_as_they_are)
+{
+	static const struct {
+		struct span in;
+		size_t from; /* octets with which it is hopeless; 0: never */
+		bool response;
+	} table[] = {
+		{ OCTETS("GET / HTTP/1.1\r\nHost: a\r\nX: \x80\t y\r\n"), 0, false },
+		{ OCTETS("\r"), 0, false },
+		{ OCTETS("GE\x01T"), 3, false },
+		{ OCTETS("{\"a\": 1}"), 1, false },
+		{ OCTETS("\x16\x03\x01"), 1, false },
+		{ OCTETS("SSH-2.0-x\r\n"), 10, false },
+		{ OCTETS("GET / HTTP/1.1\nHost"), 15, false },
+		{ OCTETS("GET / HTTP/1.1\r\r\nHost"), 16, false },
+		{ OCTETS("GET / HTTP/1.1\r\nX: a\rb"), 22, false },
+		{ OCTETS("GET / HTTP/1.1\r\nX: a\0b"), 21, false },
+		{ OCTETS("GET / HTTP/1.1\r\nX: a\x7f"), 21, false },
+		{ OCTETS("HTTP/1.1 200 OK\r\nX: y\r\n"), 0, true },
+		{ OCTETS("HTTX"), 4, true },
+		{ OCTETS("HTTP/2"), 6, true },
+		{ OCTETS("HTTP/1.1 200 OK\r\nX: \0"), 21, true },
+		{ OCTETS("HTTP/1.1 200 OK\n"), 16, true },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct span in = table[i].in;
+		size_t first = 0;
+
+		for (size_t n = 1; n <= in.n && first == 0; n++) {
+			struct guarded g = guarded_copy(in.p, n);
+			bool hopeless = table[i].response
+						? parse_response_is_hopeless(g.p, n, n - 1)
+						: parse_request_is_hopeless(g.p, n, n - 1);
+
+			ck_assert(hopeless ==
+				  (table[i].response ? parse_response_is_hopeless(g.p, n, 0)
+						     : parse_request_is_hopeless(g.p, n, 0)));
+			first = hopeless ? n : 0;
+			guarded_free(&g);
+		}
+		ck_assert_msg(first == table[i].from, "row %zu: told at %zu", i, first);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -241,6 +289,7 @@ main(void)
 	tcase_add_test(tc, too_large_is_told_by_the_request_line);
 	tcase_add_test(tc, tokens_are_found_in_all_lines);
 	tcase_add_test(tc, trailers_are_parsed_as_strictly);
+	tcase_add_test(tc, hopeless_heads_are_told_as_soon_as_they_are);
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }

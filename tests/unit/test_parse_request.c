@@ -342,6 +342,47 @@ START_TEST(a_head_cut_anywhere_is_refused)
 }
 END_TEST
 
+/* A NUL that comes early is answered with 400 before the end of the head is known. */
+START_TEST(the_status_does_not_depend_on_how_much_has_come)
+{
+	static const struct span heads[] = {
+		OCTETS("GET / HTTP/2.0\r\nX: \0\r\n\r\n"),
+		OCTETS("CONNECT a:80 HTTP/1.1\r\nHost: a\0\r\n\r\n"),
+		OCTETS("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\nC: d\r\nE: \0\r\n\r\n"),
+	};
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+		struct guarded g;
+
+		ck_assert(parse_request_is_hopeless(heads[i].p, heads[i].n - 4, 0));
+		ck_assert_int_eq(parse(heads[i], &g, 2), 400);
+		guarded_free(&g);
+	}
+}
+END_TEST
+
+START_TEST(only_an_absolute_form_asks_for_https)
+{
+	static const struct {
+		struct span in;
+		bool https;
+	} table[] = {
+		{ OCTETS("GET https://a/ HTTP/1.1\r\n" H "\r\n"), true },
+		{ OCTETS("GET http://a/ HTTP/1.1\r\n" H "\r\n"), false },
+		{ OCTETS("GET HttpS://a HTTP/1.1\r\n" H "\r\n"), true },
+		{ OCTETS("GET /https://a/ HTTP/1.1\r\n" H "\r\n"), false },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct guarded g;
+
+		ck_assert_int_eq(parse(table[i].in, &g, MAX_FIELDS), 0);
+		ck_assert_msg(h->https == table[i].https, "row %zu", i);
+		guarded_free(&g);
+	}
+}
+END_TEST
+
 START_TEST(octets_behind_the_head_are_refused)
 {
 	struct guarded g;
@@ -387,6 +428,8 @@ main(void)
 	tcase_add_loop_test(tc, good_requests_are_understood, 0, n_goods);
 	tcase_add_loop_test(tc, a_head_cut_anywhere_is_refused, 0, n_goods);
 	tcase_add_loop_test(tc, hostile_requests_are_refused, 0, n_bads);
+	tcase_add_test(tc, the_status_does_not_depend_on_how_much_has_come);
+	tcase_add_test(tc, only_an_absolute_form_asks_for_https);
 	tcase_add_test(tc, octets_behind_the_head_are_refused);
 	tcase_add_test(tc, any_control_octet_anywhere_is_refused_or_harmless);
 	suite_add_tcase(suite, tc);

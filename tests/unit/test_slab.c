@@ -95,6 +95,66 @@ START_TEST(what_was_never_used_is_not_resident)
 }
 END_TEST
 
+static size_t
+resident_pages(const struct slab *s, size_t bytes)
+{
+	static unsigned char resident[4096];
+	size_t pages = bytes / (size_t)sysconf(_SC_PAGESIZE), n = 0;
+
+	ck_assert_uint_le(pages, N(resident));
+	ck_assert_int_eq(mincore(s->base, bytes, resident), 0);
+	for (size_t i = 0; i < pages; i++)
+		n += resident[i] & 1u;
+	return n;
+}
+
+START_TEST(what_many_used_goes_back_with_the_last_of_them)
+{
+	static void *held[1024];
+	struct slab s;
+
+	ck_assert_int_eq(slab_init(&s, N(held), 4096), 0);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < N(held); i++)
+			memset(held[i] = slab_take(&s), 1, 4096);
+		ck_assert_ptr_null(slab_take(&s));
+		for (size_t i = 0; i + 1 < N(held); i++)
+			slab_give(&s, held[i]);
+		ck_assert_uint_eq(resident_pages(&s, sizeof(held) / sizeof(*held) * 4096), N(held));
+		slab_give(&s, held[N(held) - 1]);
+		ck_assert_uint_eq(resident_pages(&s, sizeof(held) / sizeof(*held) * 4096), 0);
+	}
+	slab_free_all(&s);
+}
+END_TEST
+
+START_TEST(what_few_used_is_kept_warm)
+{
+	struct slab s;
+	char *a, *b;
+
+	ck_assert_int_eq(slab_init(&s, 1024, 4096), 0);
+	a = slab_take(&s);
+	b = slab_take(&s);
+	*a = *b = 'x';
+	slab_give(&s, b);
+	slab_give(&s, a);
+	ck_assert_ptr_eq(slab_take(&s), a);
+	ck_assert_int_eq(*a, 'x');
+	slab_free_all(&s);
+}
+END_TEST
+
+START_TEST(its_bytes_are_all_it_ever_maps)
+{
+	ck_assert_uint_eq(slab_bytes(0, 100), 0);
+	ck_assert_uint_eq(slab_bytes(1, 1), 2 * 4096);
+	ck_assert_uint_eq(slab_bytes(64, 65), 2 * 4096 + 4096); /* rounded up to 128 */
+	ck_assert_uint_eq(slab_bytes(1024, 4096), 1024 * 4096 + 4096);
+	ck_assert_uint_eq(slab_bytes(UINT32_MAX, SIZE_MAX / 2), SIZE_MAX);
+}
+END_TEST
+
 START_TEST(any_order_of_taking_and_giving_keeps_objects_apart)
 {
 	struct slab s;
@@ -139,6 +199,9 @@ main(void)
 	tcase_add_test(t, the_last_given_back_is_the_first_taken);
 	tcase_add_test(t, used_objects_come_before_untouched_ones);
 	tcase_add_test(t, what_was_never_used_is_not_resident);
+	tcase_add_test(t, what_many_used_goes_back_with_the_last_of_them);
+	tcase_add_test(t, what_few_used_is_kept_warm);
+	tcase_add_test(t, its_bytes_are_all_it_ever_maps);
 	tcase_add_test(t, any_order_of_taking_and_giving_keeps_objects_apart);
 	tcase_add_test(t, an_impossible_size_is_refused);
 	suite_add_tcase(s, t);

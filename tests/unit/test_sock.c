@@ -145,6 +145,7 @@ START_TEST(an_accepted_socket_has_inherited_its_options)
 	ck_assert(is_nonblocking_and_cloexec(accepted));
 	ck_assert_int_ne(option(accepted, IPPROTO_TCP, TCP_NODELAY), 0);
 	ck_assert_int_ne(option(accepted, SOL_SOCKET, SO_KEEPALIVE), 0);
+	ck_assert_int_eq(option(accepted, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 512 << 10);
 	ck_assert_int_eq(sock_name(client, &near), 0);
 	ck_assert(addr_eq(&peer, &near));
 	fd_close(&client);
@@ -320,6 +321,28 @@ START_TEST(only_an_open_and_silent_connection_is_quiet)
 }
 END_TEST
 
+START_TEST(what_a_reader_takes_is_no_longer_unsent)
+{
+	char buf[4096] = { 0 };
+	uint32_t full;
+	int ends[2];
+
+	connected(ends);
+	ck_assert_uint_eq(sock_unsent(ends[0]), 0);
+	while (sock_send(ends[0], buf, sizeof(buf)) > 0)
+		continue;
+	full = sock_unsent(ends[0]);
+	ck_assert_uint_gt(full, 0);
+	while (sock_unsent(ends[0]) >= full) { /* until the test's own time is over */
+		await(ends[1], POLLIN);
+		ck_assert_int_gt(sock_recv(ends[1], buf, sizeof(buf)), 0);
+	}
+	fd_close(&ends[1]);
+	fd_close(&ends[0]);
+	ck_assert_uint_eq(sock_unsent(-1), 0);
+}
+END_TEST
+
 START_TEST(a_pipe_takes_what_it_can_keep_without_a_reader)
 {
 	static char page[4096];
@@ -360,6 +383,7 @@ main(void)
 	tcase_add_test(t, octets_go_over_and_an_empty_socket_says_again);
 	tcase_add_test(t, sending_to_a_cut_socket_is_an_error_and_no_signal);
 	tcase_add_test(t, only_an_open_and_silent_connection_is_quiet);
+	tcase_add_test(t, what_a_reader_takes_is_no_longer_unsent);
 	tcase_add_test(t, a_pipe_takes_what_it_can_keep_without_a_reader);
 	suite_add_tcase(s, t);
 	return unit_main(s);

@@ -1,7 +1,7 @@
 /*
  * The pipe between the master and one child: a SOCK_SEQPACKET pair that carries
- * one octet per message.  It is also how each learns of the other's death: the
- * end that is left reads CONTROL_EOF.
+ * one octet per message, and a descriptor with some of them.  It is also how each
+ * learns of the other's death: the end that is left reads CONTROL_EOF.
  */
 #ifndef BALLAST_BASE_CONTROL_H
 #define BALLAST_BASE_CONTROL_H
@@ -12,7 +12,7 @@
  *         its next request; leave when none is left or the drain time is over.
  * DRAIN   master to child: the service ends.  The same, but idle connections end soon.
  * LEAVING child to master: it drains, maybe without having been told to.
- * REOPEN  master to child: log files were rotated.
+ * LOG, ACCESS_LOG  master to child: the file was rotated, and this descriptor is the new one.  A child can open none.
  */
 enum control {
 	CONTROL_NONE = 0, /* nothing to read now */
@@ -20,7 +20,8 @@ enum control {
 	CONTROL_RETIRE = 'L',
 	CONTROL_DRAIN = 'D',
 	CONTROL_LEAVING = 'V',
-	CONTROL_REOPEN = 'O',
+	CONTROL_LOG = 'O',
+	CONTROL_ACCESS_LOG = 'A',
 	CONTROL_EOF = -1, /* the other end is gone */
 };
 
@@ -28,6 +29,9 @@ enum control {
 int control_pair(int fds[2]);
 /* 0 or -errno; a message to a dead child is an ordinary -EPIPE. */
 int control_send(int fd, enum control);
-enum control control_next(int fd);
+/* With a descriptor, of which the other end gets a copy of its own. */
+int control_send_fd(int fd, enum control, int passed);
+/* *passed (may be NULL): the descriptor that came with it, the caller's from now on; or -1. */
+enum control control_next(int fd, int *passed);
 
 #endif

@@ -54,6 +54,13 @@ struct log_field {
 /* output: "stderr", "stdout" or a path (opened 0640, appended).  0 or -errno, then the old output stays. */
 int log_open(enum log_level, enum log_format, const char *output);
 int log_reopen(void); /* the same path again, after rotation */
+/*
+ * In a process that may open nothing: this descriptor takes the place of the log file; it is closed here.
+ * -1 (it was lost for want of a free number): the old file stays.
+ */
+void log_replace(int fd);
+/* As every log of ours is opened: 0640, appended, close-on-exec, never blocking.  -errno. */
+int log_open_file(const char *path);
 void log_close(void);
 int log_fd(void);
 void log_set_level(enum log_level);

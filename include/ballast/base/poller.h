@@ -25,6 +25,7 @@
 #define BALLAST_BASE_POLLER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -54,6 +55,8 @@ struct poller;
 
 /* capacity: most descriptors ever watched at once; all memory is taken here.  NULL with errno. */
 struct poller *poller_create(enum poller_engine, uint32_t capacity);
+/* All the memory that such a poller may take. */
+size_t poller_bytes(enum poller_engine, uint32_t capacity);
 void poller_destroy(struct poller *);
 /* 0 or -errno (-ENOSPC: capacity is used up).  The watch begins with want and ready as given. */
 int poller_add(struct poller *, struct watch *, int fd, unsigned want);

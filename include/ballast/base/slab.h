@@ -2,7 +2,8 @@
  * Slab: a fixed number of objects of one size, given out last-in first-out so
  * that the warmest memory is used again first.  The address space is reserved
  * at once and touched only as far as it is used: an object that was never given
- * out costs nothing.  No malloc on the way of a request.
+ * out costs nothing.  When the last one comes back after a time with many, what
+ * they used goes back to the system.  No malloc on the way of a request.
  */
 #ifndef BALLAST_BASE_SLAB_H
 #define BALLAST_BASE_SLAB_H
@@ -20,6 +21,8 @@ struct slab {
 	size_t object_bytes; /* rounded up to 64 */
 };
 
+/* All that such a slab can ever take of memory; SIZE_MAX when there is not that much. */
+size_t slab_bytes(uint32_t capacity, size_t object_bytes);
 /* 0, or -errno when the address space is refused. */
 int slab_init(struct slab *, uint32_t capacity, size_t object_bytes);
 void slab_free_all(struct slab *);

@@ -68,6 +68,8 @@ struct config_access_log {
 	enum access_format format;
 };
 
+enum config_sandbox { SANDBOX_AUTO, SANDBOX_OFF };
+
 struct config_process {
 	char *user, *group; /* NULL: stay who we are */
 	char *pidfile;      /* NULL: nobody named one */
@@ -76,6 +78,7 @@ struct config_process {
 	enum poller_engine event_engine;
 	uint32_t max_open_files; /* 0: the hard limit */
 	uint32_t max_backends;
+	enum config_sandbox sandbox;
 };
 
 struct config {

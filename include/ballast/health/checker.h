@@ -15,7 +15,11 @@ struct checker_setup {
 	struct slot *slot;    /* its own */
 	const uint16_t *rows; /* backend row of config->backends[i] */
 	int control;
+	bool sandbox; /* enter it before READY */
 };
+
+/* All the memory that it may have of its own; 0 where nothing is checked. */
+size_t checker_memory_bytes(const struct config *);
 
 /* Sends CONTROL_READY, probes until CONTROL_DRAIN, CONTROL_EOF or TERM.  Returns the exit status. */
 int checker_run(const struct checker_setup *);

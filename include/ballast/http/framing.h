@@ -31,6 +31,11 @@ struct framing {
  */
 int framing_request(const struct head *, struct framing *);
 /*
+ * Of a request's trailer section: 0, or 400 when it holds one of the two fields, which come too late
+ * to frame anything (RFC 9110 6.5.1), but not for everybody.
+ */
+int framing_trailers(const struct head *);
+/*
  * 0 or 502.  `method` is that of the request (HEAD has no body).  1xx, 204, 304: BODY_NONE.
  * 101 is BODY_TUNNEL.  The same strictness, also where there is no body: both fields together are
  * refused, and Transfer-Encoding in a 1.0 answer is.

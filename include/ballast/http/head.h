@@ -73,8 +73,15 @@ void head_write_trailers(struct slices *, const struct head *);
 
 /* The request's wish and version (RFC 9112 9.3): is the connection to persist afterwards? */
 bool head_keeps_alive(const struct head *);
+/*
+ * Does Connection name a field that could come as a trailer?  It would have to be removed there, too
+ * (RFC 9110 7.6.1), when nobody knows its name any more.
+ */
+bool head_bars_trailers(const struct head *);
 /* Asked for by Upgrade and Connection, in HTTP/1.1; no member may be h2c or another HTTP. */
 bool head_wants_upgrade(const struct head *);
+/* A 101 names the protocol (RFC 9110 15.2.2), which may not be one of HTTP either. */
+bool head_agrees_upgrade(const struct head *);
 /* OPTIONS or TRACE with Max-Forwards: 0: we are the final recipient (RFC 9110 7.6.2). */
 bool head_ends_here(const struct head *);
 

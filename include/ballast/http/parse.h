@@ -42,6 +42,7 @@ struct head {
 	struct span path;
 	struct span host; /* the authority, else the Host value; empty with HTTP/1.0 without Host */
 	enum method method;
+	bool https; /* the target is in absolute-form, of an https resource */
 	/* responses */
 	int status;
 	struct span reason;
@@ -51,7 +52,7 @@ struct head {
 	uint32_t n_fields;
 	uint16_t first
 		[N_NAMES]; /* index of the first field of that name, 0: none; first[0] unused */
-	uint16_t last[N_NAMES]; /* index of the last one, where first is not 0 */
+	uint16_t last[N_NAMES]; /* index of the last one, 0: none */
 	/* fields[0] is not used, so that index 0 can mean none. */
 	struct field fields[HEAD_FIELDS_MAX + 1];
 };
@@ -63,6 +64,14 @@ struct head {
  * malformed head is judged at once by the parser rather than waited for.
  */
 size_t parse_end_of_head(const char *p, size_t n, size_t *scanned);
+
+/*
+ * Is it certain already that no head which begins with p[0..n) can be parsed?  Told of a head that is
+ * not whole, so that nonsense is answered at once instead of waited on; p[0..from) was looked at
+ * before.  Only what is cheap to see is seen: the octets of lines, and how the first one begins.
+ */
+bool parse_request_is_hopeless(const char *p, size_t n, size_t from);
+bool parse_response_is_hopeless(const char *p, size_t n, size_t from);
 
 /*
  * Both parse p[0..n), a whole head as found by parse_end_of_head (one leading
@@ -85,7 +94,10 @@ int parse_response(struct head *, const char *p, size_t n, unsigned max_fields);
 int parse_trailers(struct head *, const char *p, size_t n, unsigned max_fields);
 /* 2 or 0: octets of an empty line before a request (RFC 9112 2.2); a lone CR or LF counts 0. */
 size_t parse_skip_empty_line(const char *p, size_t n);
-/* For a head that does not fit: 414 when not even the request line ended, else 431. */
+/*
+ * For a request head that does not fit: 400 when it is hopeless anyhow, 414 when not even the request
+ * line ended, else 431.
+ */
 int parse_too_large(const char *p, size_t n);
 
 static inline const struct field *

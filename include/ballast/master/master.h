@@ -39,6 +39,9 @@ int master_run(const struct master_setup *);
  */
 bool master_check(const struct config *, struct err *);
 
+/* The shared memory that an instance of this configuration takes. */
+size_t master_segment_bytes(const struct config *);
+
 enum master_order { ORDER_RELOAD, ORDER_STOP, ORDER_QUIT, ORDER_REOPEN };
 
 /* False when there is no such word.  Known: reload, stop, quit, reopen. */

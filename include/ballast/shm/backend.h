@@ -33,6 +33,15 @@ struct backend {
  */
 int backend_assign(struct shm *, const char *url, uint32_t generation, uint32_t oldest_generation);
 /*
+ * For many in one go, so that each need not be compared with all rows.  The index belongs to the caller and is
+ * true as long as nobody else assigns.  NULL when there is no memory, which backend_assign_by takes, too.
+ */
+struct backend_index;
+struct backend_index *backend_index_new(const struct shm *);
+void backend_index_free(struct backend_index *);
+int backend_assign_by(struct shm *, struct backend_index *, const char *url, uint32_t generation,
+	uint32_t oldest_generation);
+/*
  * Master, after all assignments of a generation: the others are not configured any more.  Rows that only a newer
  * generation named, one that failed and is gone, are as they were before it.
  */

@@ -15,11 +15,14 @@ struct worker_setup {
 	struct slot *slot;       /* its own */
 	struct balance *balance; /* candidate i is config->backends[i] */
 	int listener;
-	int control;                 /* its end of the control pair */
-	int access_log;              /* descriptor, or -1: off */
-	const char *access_log_path; /* to open again on CONTROL_REOPEN; NULL: cannot be reopened */
-	const struct addr *admin;    /* the master's Unix socket, for the metrics path on lb_port */
+	int control;              /* its end of the control pair */
+	int access_log;           /* descriptor, or -1: off */
+	bool sandbox;             /* enter it before READY */
+	const struct addr *admin; /* the master's Unix socket, for the metrics path on lb_port */
 };
+
+/* All the memory that a worker may have of its own, whatever clients and backends do; the kernel's is apart. */
+size_t worker_memory_bytes(const struct config *);
 
 enum worker_exit {
 	WORKER_DONE = 0,   /* drained */
