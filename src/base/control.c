@@ -21,7 +21,10 @@ control_pair(int fds[2])
 	return socketpair(AF_UNIX, type, 0, fds) < 0 ? -errno : 0;
 }
 
-/* Of what the kernel hands over we take one descriptor; room for more would only be room for mischief. */
+/*
+ * Of what the kernel hands over we take one descriptor.  The room is padded, so the length that is offered must
+ * not be (CMSG_LEN): a child that was taken over would otherwise fill its master's table with seconds.
+ */
 union passage {
 	char room[CMSG_SPACE(sizeof(int))];
 	struct cmsghdr aligned;
@@ -93,31 +96,38 @@ passed_with(struct msghdr *m)
 	return fd;
 }
 
+/* Without a place for a descriptor none is taken in. */
+static ssize_t
+receive(int fd, char *octet, int *passed)
+{
+	struct iovec v = { octet, 1 };
+	union passage p;
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+	ssize_t got;
+
+	if (passed != NULL) {
+		m.msg_control = p.room;
+		m.msg_controllen = CMSG_LEN(sizeof(int));
+	}
+	do
+		got = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (passed != NULL)
+		*passed = got < 0 ? -1 : passed_with(&m);
+	return got;
+}
+
 enum control
 control_next(int fd, int *passed)
 {
 	char octet;
-	struct iovec v = { &octet, 1 };
-	union passage p;
-	struct msghdr m = { .msg_iov = &v,
-		.msg_iovlen = 1,
-		.msg_control = p.room,
-		.msg_controllen = sizeof(p.room) };
-	int came = -1;
-	ssize_t got;
+	ssize_t got = receive(fd, &octet, passed);
 
-	do
-		got = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
-	if (got == 1)
-		came = passed_with(&m);
-	if (passed != NULL)
-		*passed = came;
-	else
-		fd_close(&came);
 	if (got == 1)
 		return control_of(octet);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return CONTROL_NONE;
+	if (passed != NULL)
+		fd_close(passed);
 	return CONTROL_EOF;
 }

@@ -333,15 +333,18 @@ log_open(enum log_level level, enum log_format format, const char *output)
 	return 0;
 }
 
-/* The number of the descriptor stays: others may have noted log_fd(). */
 void
 log_replace(int fd)
 {
 	if (fd < 0)
 		return;
-	if (sink.path[0] != '\0' && dup3(fd, sink.fd, O_CLOEXEC) >= 0)
-		sink.is_pipe = !fd_is_file(sink.fd);
-	close(fd);
+	if (sink.path[0] == '\0') { /* a standard stream stays */
+		close(fd);
+		return;
+	}
+	close(sink.fd);
+	sink.fd = fd;
+	sink.is_pipe = !fd_is_file(fd);
 }
 
 int

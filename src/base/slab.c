@@ -1,20 +1,23 @@
 /*
  * Slab: one anonymous mapping for the objects and one for the stack of free
  * indices, both without reserve, so that only what was used is ever resident.
- * Runs in workers and the checker; single-threaded.  Invariant: every index is
- * either given out, on the stack, or not below n_used_ever.
+ * Runs in workers and the checker; single-threaded.  Invariants: every index is
+ * either given out, on the stack, or not below n_used_ever; no page behind the
+ * objects below `touched` is resident.
  */
 #include "ballast/base/slab.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum {
 	CACHE_LINE = 64,
 	PAGE = 4096,
-	KEEP_BYTES = 2 << 20, /* so little stays: given back, it would soon be asked for again */
+	KEEP_BYTES = 2 << 20,  /* so little stays: given back, it would soon be asked for again */
+	TRIM_BYTES = 16 << 20, /* at once: some milliseconds */
 };
 
 static void *
@@ -95,18 +98,11 @@ slab_take(struct slab *s)
 		index = s->n_used_ever++;
 	else
 		return NULL;
-	s->in_use++;
+	if (s->n_used_ever > s->touched)
+		s->touched = s->n_used_ever;
+	if (++s->in_use > s->peak)
+		s->peak = s->in_use;
 	return s->base + index * s->object_bytes;
-}
-
-/* Nothing is in use: the stack of indices, too, may begin anew. */
-static void
-give_back(struct slab *s)
-{
-	madvise(s->base, s->n_used_ever * s->object_bytes, MADV_DONTNEED);
-	madvise(s->free, s->n_used_ever * sizeof(*s->free), MADV_DONTNEED);
-	s->n_free = 0;
-	s->n_used_ever = 0;
 }
 
 void
@@ -119,6 +115,31 @@ slab_give(struct slab *s, void *object)
 	assert(s->in_use > 0);
 	s->in_use--;
 	s->free[s->n_free++] = (uint32_t)(offset / s->object_bytes);
-	if (s->in_use == 0 && s->n_used_ever * s->object_bytes > KEEP_BYTES)
+}
+
+/* Nothing is in use, so the stack of indices may begin anew, and what lies highest goes first. */
+static void
+give_back(struct slab *s)
+{
+	size_t keep = KEEP_BYTES / s->object_bytes, at_once = TRIM_BYTES / s->object_bytes + 1;
+	size_t n = s->touched - keep < at_once ? s->touched - keep : at_once;
+	char *from = s->base + (s->touched - n) * s->object_bytes;
+	char *page = s->base + whole_pages((size_t)(from - s->base));
+	char *end = s->base + whole_pages(s->touched * s->object_bytes);
+
+	if (page < end)
+		madvise(page, (size_t)(end - page), MADV_DONTNEED);
+	s->touched -= (uint32_t)n;
+	s->n_free = 0;
+	s->n_used_ever = 0;
+}
+
+void
+slab_trim(struct slab *s)
+{
+	bool quiet = s->in_use == 0 && s->peak <= s->touched / 4;
+
+	if (quiet && s->touched > KEEP_BYTES / s->object_bytes)
 		give_back(s);
+	s->peak = s->in_use;
 }

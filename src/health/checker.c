@@ -369,12 +369,18 @@ control_wake(struct watch *w)
 	int passed;
 
 	while ((message = control_next(w->fd, &passed)) != CONTROL_NONE) {
-		if (message == CONTROL_LOG) {
+		switch (message) {
+		case CONTROL_LOG:
 			log_replace(passed);
-			continue;
+			break;
+		case CONTROL_RETIRE:
+		case CONTROL_DRAIN:
+		case CONTROL_EOF: /* the master is gone */
+			leave(c);
+			return;
+		default:
+			fd_close(&passed);
 		}
-		leave(c); /* CONTROL_EOF, too: the master is gone */
-		return;
 	}
 	watch_clear(w, POLLER_IN);
 }

@@ -135,7 +135,7 @@ fields_parse(struct head *h, const char *p, const char *end, unsigned max_fields
 		max_fields = HEAD_FIELDS_MAX;
 	h->n_fields = 0;
 	memset(h->first, 0, sizeof(h->first));
-	memset(h->last, 0, sizeof(h->last)); /* so that first != last means several, in one comparison */
+	memset(h->last, 0, sizeof(h->last)); /* first != last: there are several */
 	while (p < end && *p != '\r') {
 		if (n == max_fields)
 			return 431;

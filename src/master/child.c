@@ -74,11 +74,20 @@ forget_input(void)
 		close(null);
 }
 
+/*
+ * That of its own generation: the master may be on its way to another one, with another log.  Where it cannot be
+ * opened, the inherited one is better than none.
+ */
 static void
-leave_master(const struct child_setup *s)
+take_own_log(const struct config *c)
+{
+	(void)log_open(c->log_level, c->log_format, c->log_output);
+}
+
+static void
+let_go(const struct child_setup *s)
 {
 	bool worker = s->role == ROLE_WORKER;
-	char title[48];
 	int kept[KEPT_MAX] = {
 		s->control,
 		log_fd(),
@@ -86,9 +95,19 @@ leave_master(const struct child_setup *s)
 		worker ? s->generation->access_log : -1,
 	};
 
-	signals_reset();
 	close_all_but(kept, KEPT_MAX);
 	forget_input();
+}
+
+static void
+leave_master(const struct child_setup *s)
+{
+	bool worker = s->role == ROLE_WORKER;
+	char title[48];
+
+	signals_reset();
+	take_own_log(s->generation->config);
+	let_go(s);
 	snprintf(title, sizeof(title), "ballast: worker %u gen %u", s->number,
 		s->generation->number);
 	title_set(worker ? title : "ballast: checker");

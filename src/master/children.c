@@ -469,15 +469,33 @@ children_enforce(struct children *c, uint64_t now_us)
 	}
 }
 
-void
+static bool
+pass_logs(struct child *k)
+{
+	bool opened = generation_reopen_logs(k->generation);
+	int rc = generation_pass_logs(k->generation, k->watch.fd, k->role);
+
+	if (rc < 0)
+		log_error("a child does not take its new log files; send USR1 again",
+			LOG_STR("role", child_role_name(k->role)), LOG_INT("pid", k->pid),
+			LOG_STR("error", strerror(-rc)));
+	return opened && rc == 0;
+}
+
+bool
 children_reopen_logs(struct children *c)
 {
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct child *k = &c->child[i];
+	bool all = true;
 
-		if (is_alive(k) && k->watch.fd >= 0)
-			generation_pass_logs(k->generation, k->watch.fd);
+	for (unsigned i = 0; i < c->n; i++) {
+		if (is_alive(&c->child[i]) && c->child[i].watch.fd >= 0)
+			all = pass_logs(&c->child[i]) && all;
 	}
+	for (unsigned i = 0; i < c->n; i++) {
+		if (is_alive(&c->child[i]))
+			generation_logs_passed(c->child[i].generation);
+	}
+	return all;
 }
 
 unsigned

@@ -68,7 +68,8 @@ void children_abandon(struct children *, const struct generation *, uint64_t now
 void children_kill(struct children *, const struct generation *);
 /* Kills those that did not become ready or did not leave in time. */
 void children_enforce(struct children *, uint64_t now_us);
-void children_reopen_logs(struct children *);
+/* False: one could not be opened or passed, and the log says so. */
+bool children_reopen_logs(struct children *);
 
 /* generation NULL: of all. */
 unsigned children_ready(const struct children *, const struct generation *, enum slot_role);

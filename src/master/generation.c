@@ -58,43 +58,61 @@ open_access_log(struct generation *g, struct err *err)
 	return false;
 }
 
-void
-generation_reopen_access_log(struct generation *g)
-{
-	int fd;
-
-	if (file_of(g->config->access_log.output) == NULL)
-		return;
-	fd = access_log_open(g->config);
-	if (fd < 0)
-		return; /* the old file takes the lines until the next try */
-	fd_close(&g->access_log);
-	g->access_log = fd;
-}
-
-static void
-pass_file(int control, enum control message, const char *output)
+/* The old file takes the lines until the next try. */
+static bool
+open_again(int *held, const char *output)
 {
 	const char *path = file_of(output);
-	int fd;
+	int fd = path == NULL ? -1 : log_open_file(path);
 
 	if (path == NULL)
-		return;
-	fd = log_open_file(path);
+		return true;
 	if (fd < 0) {
 		log_error("a log file cannot be reopened", LOG_STR("path", path),
 			LOG_STR("error", strerror(-fd)));
-		return;
+		return false;
 	}
-	(void)control_send_fd(control, message, fd); /* to a dead child: nothing is lost */
-	fd_close(&fd);
+	fd_close(held);
+	*held = fd;
+	return true;
+}
+
+bool
+generation_reopen_logs(struct generation *g)
+{
+	bool log, access_log;
+
+	if (g->reopening)
+		return true;
+	g->reopening = true;
+	log = open_again(&g->passed_log, g->config->log_output);
+	access_log = open_again(&g->access_log, g->config->access_log.output);
+	return log && access_log;
+}
+
+static int
+pass(int control, enum control message, int fd)
+{
+	int rc = fd < 0 ? 0 : control_send_fd(control, message, fd);
+
+	return rc == -EPIPE || rc == -ECONNRESET ? 0 : rc; /* it has no use for it any more */
+}
+
+int
+generation_pass_logs(const struct generation *g, int control, enum slot_role role)
+{
+	int rc = pass(control, CONTROL_LOG, g->passed_log);
+
+	if (rc == 0 && role == ROLE_WORKER && file_of(g->config->access_log.output) != NULL)
+		rc = pass(control, CONTROL_ACCESS_LOG, g->access_log);
+	return rc;
 }
 
 void
-generation_pass_logs(const struct generation *g, int control)
+generation_logs_passed(struct generation *g)
 {
-	pass_file(control, CONTROL_LOG, g->config->log_output);
-	pass_file(control, CONTROL_ACCESS_LOG, g->config->access_log.output);
+	fd_close(&g->passed_log);
+	g->reopening = false;
 }
 
 static struct listener *
@@ -202,6 +220,7 @@ generation_create(const struct generation_setup *s, struct err *err)
 	g->holds = 1;
 	g->config = s->config;
 	g->access_log = -1;
+	g->passed_log = -1;
 	if (!fill(g, s, err))
 		generation_release(&g);
 	return g;

@@ -21,6 +21,8 @@ struct generation {
 	struct listener *listener; /* NULL once it takes no new connections */
 	struct listener *admin;    /* NULL: admin.listen is off */
 	int access_log;            /* -1: off */
+	int passed_log;            /* the log, while it is being passed to its children; else -1 */
+	bool reopening;
 	struct backoff workers, checker;
 };
 
@@ -52,9 +54,13 @@ void generation_restore(const struct generation *, struct shm *, uint32_t oldest
 void generation_believe_up(const struct generation *, struct shm *);
 /* Its listeners close here: children that still serve keep their own descriptors. */
 void generation_stop_listening(struct generation *);
-/* After rotation: what the next children get. */
-void generation_reopen_access_log(struct generation *);
-/* And what one that runs gets: new descriptors of its log files, which it may not open itself. */
-void generation_pass_logs(const struct generation *, int control);
+/*
+ * After rotation: opens its log files anew, once until generation_logs_passed.  Its next children inherit them,
+ * one that runs is passed them, since it may open nothing.  False: one cannot be opened, and the log says so.
+ */
+bool generation_reopen_logs(struct generation *);
+/* 0, or -errno: the child takes no message. */
+int generation_pass_logs(const struct generation *, int control, enum slot_role);
+void generation_logs_passed(struct generation *);
 
 #endif

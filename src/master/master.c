@@ -57,14 +57,14 @@ static void
 order_reopen(struct master *m)
 {
 	int rc = log_reopen();
+	bool all = generation_reopen_logs(m->current); /* it may have no child at this moment */
 
 	if (rc < 0)
 		log_error("cannot reopen the log", LOG_STR("error", strerror(-rc)));
-	generation_reopen_access_log(m->current);
-	if (m->pending != NULL)
-		generation_reopen_access_log(m->pending);
-	children_reopen_logs(&m->children);
-	log_info("log files reopened");
+	all = children_reopen_logs(&m->children) && all;
+	generation_logs_passed(m->current);
+	if (all && rc == 0)
+		log_info("log files reopened");
 }
 
 static void

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ballast/base/clock.h"
+#include "ballast/proxy/proxy.h"
 
 #include "daemon.h"
 
@@ -43,6 +44,16 @@ log_backends(const struct generation *g, const struct generation *before)
 }
 
 static void
+warn_of_descriptors(const struct config *c)
+{
+	uint32_t most = proxy_clients_max(c);
+
+	if (most < c->limits.connections)
+		log_warn("limits.connections cannot be reached with so few open files",
+			LOG_INT("connections", most), LOG_INT("wanted", c->limits.connections));
+}
+
+static void
 move_admin(struct master *m, const struct generation *g, const struct generation *before)
 {
 	const struct listener *old = before == NULL ? NULL : before->admin;
@@ -71,6 +82,7 @@ generation_present(struct master *m, struct generation *g, const struct generati
 	m->view.rows = g->rows;
 	move_admin(m, g, before);
 	log_backends(g, before);
+	warn_of_descriptors(g->config);
 }
 
 /* One attempt is over; whoever waits for it looks at reload_at_us, so that comes last. */

@@ -23,9 +23,8 @@ proxy_descriptors(const struct config *cfg)
 	return 2 * cfg->limits.connections + POOL_SPARE + SPARE_DESCRIPTORS;
 }
 
-/* A client that is let in must also find a descriptor for its backend: each counts twice. */
-static uint32_t
-clients_max(const struct config *cfg)
+uint32_t
+proxy_clients_max(const struct config *cfg)
 {
 	uint32_t n = cfg->limits.connections;
 	struct rlimit limit;
@@ -36,12 +35,6 @@ clients_max(const struct config *cfg)
 	return limit.rlim_cur > OWN_DESCRIPTORS + 2
 		       ? (uint32_t)(limit.rlim_cur - OWN_DESCRIPTORS) / 2
 		       : 1;
-}
-
-uint32_t
-proxy_clients_max(const struct proxy *p)
-{
-	return p->clients_max;
 }
 
 static uint32_t
@@ -220,7 +213,7 @@ begin(struct proxy *p, const struct proxy_setup *s)
 	if (getrandom(p->random, sizeof(p->random), 0) != (ssize_t)sizeof(p->random))
 		return -EIO;
 	p->now_us = clock_now_us();
-	p->clients_max = clients_max(p->config);
+	p->clients_max = proxy_clients_max(p->config);
 	p->accept_pause.expired = accept_pause_over;
 	p->listener = (struct watch){ .wake = client_accept, .fd = -1, .shared = true };
 	return poller_add(p->poller, &p->listener, s->listener, POLLER_IN);
@@ -302,6 +295,18 @@ make_room(struct proxy *p)
 {
 	if (!client_evict(p) && !timer_is_armed(&p->accept_pause) && !p->retiring)
 		timer_arm(p->timeouts, &p->accept_pause, LIMIT_ACCEPT_PAUSE, p->now_us);
+}
+
+void
+proxy_trim(struct proxy *p)
+{
+	struct slab *const slabs[] = { &p->buffers, &p->exchanges, &p->upstreams, &p->clients,
+		&p->notes };
+
+	for (size_t i = 0; i < sizeof(slabs) / sizeof(*slabs); i++) {
+		if (slabs[i]->base != NULL)
+			slab_trim(slabs[i]);
+	}
 }
 
 void

@@ -28,6 +28,7 @@ struct worker {
 	struct timer drain, idle_grace;
 	struct watch control, signals;
 	int access_log;
+	uint64_t trimmed_us;
 	bool leaving;
 	bool drain_over;
 	bool broken; /* it cannot wait any more */
@@ -115,7 +116,7 @@ control_wake(struct watch *watch)
 			leave(w, true);
 			break;
 		default:
-			break;
+			fd_close(&passed);
 		}
 	}
 	watch_clear(watch, POLLER_IN);
@@ -151,17 +152,6 @@ watch_master(struct worker *w)
 	return rc;
 }
 
-static void
-tell_clients_max(const struct worker *w)
-{
-	uint32_t wanted = w->setup->config->limits.connections;
-	uint32_t max = proxy_clients_max(w->proxy);
-
-	if (max < wanted)
-		log_warn("limits.connections cannot be reached with so few open files",
-			LOG_INT("connections", max), LOG_INT("wanted", wanted));
-}
-
 static int
 start(struct worker *w)
 {
@@ -194,7 +184,6 @@ start(struct worker *w)
 	w->proxy = proxy_create(&ps);
 	if (w->proxy == NULL)
 		return -errno;
-	tell_clients_max(w);
 	rc = s->sandbox ? sandbox_enter() : 0;
 	if (rc < 0)
 		return rc;
@@ -213,6 +202,16 @@ stop(struct worker *w)
 		poller_destroy(w->poller);
 	if (signals > 0)
 		fd_close(&signals);
+}
+
+/* What a crowd used goes back to the system. */
+static void
+trim(struct worker *w, uint64_t now_us)
+{
+	if (now_us - w->trimmed_us < BEAT_MS * UINT64_C(1000))
+		return;
+	w->trimmed_us = now_us;
+	proxy_trim(w->proxy);
 }
 
 /* The beat tells that the loop turns; the lag, how long its slowest turn of the last beat was. */
@@ -241,6 +240,7 @@ turn(struct worker *w)
 	}
 	timeouts_expire(&w->timeouts, *now);
 	proxy_turn_over(w->proxy);
+	trim(w, *now);
 	publish(w->setup->slot, *now, clock_now_us());
 }
 

@@ -45,7 +45,7 @@ def setUpModule():
 
 class Demo(harness.Case):
     def spawn(self, *arguments, **more):
-        build = {"BUILD": os.path.dirname(harness.BALLAST)}
+        build = {"BUILD": harness.PROGRAM_DIR}
         process = subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.DEVNULL,
                                    env=harness.environment(build), start_new_session=True, **more)
         self.addCleanup(self.end, process)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -121,6 +122,47 @@ START_TEST(a_descriptor_that_nobody_asked_for_is_closed)
 }
 END_TEST
 
+static int
+lowest_free(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+START_TEST(of_two_descriptors_none_stays_behind)
+{
+	char octet = CONTROL_LOG;
+	struct iovec v = { &octet, 1 };
+	union {
+		char room[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr aligned;
+	} c = { .aligned = { .cmsg_len = CMSG_LEN(2 * sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS } };
+	struct msghdr m = { .msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = c.room,
+		.msg_controllen = sizeof(c.room) };
+	const int two[2] = { STDERR_FILENO, STDERR_FILENO };
+	int fds[2], passed, before;
+
+	memcpy(CMSG_DATA(&c.aligned), two, sizeof(two));
+	ck_assert_int_eq(control_pair(fds), 0);
+	before = lowest_free();
+	for (int reader = 0; reader < 2; reader++) {
+		ck_assert_int_eq(sendmsg(fds[0], &m, 0), 1);
+		ck_assert_int_eq(control_next(fds[1], reader == 0 ? NULL : &passed), CONTROL_LOG);
+	}
+	if (passed >= 0)
+		close(passed);
+	ck_assert_int_eq(lowest_free(), before);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 START_TEST(a_full_pipe_says_so_and_blocks_nobody)
 {
 	int fds[2], rc = 0;
@@ -160,6 +202,7 @@ main(void)
 	tcase_add_test(t, an_unknown_message_is_none);
 	tcase_add_test(t, a_descriptor_travels_and_a_message_without_one_says_so);
 	tcase_add_test(t, a_descriptor_that_nobody_asked_for_is_closed);
+	tcase_add_test(t, of_two_descriptors_none_stays_behind);
 	tcase_add_test(t, a_full_pipe_says_so_and_blocks_nobody);
 	tcase_add_test(t, both_ends_are_nonblocking_and_do_not_survive_exec);
 	suite_add_tcase(s, t);

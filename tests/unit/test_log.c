@@ -258,20 +258,17 @@ START_TEST(a_message_too_long_is_cut_in_both_formats)
 }
 END_TEST
 
-START_TEST(reopening_follows_a_rotation_and_keeps_the_number)
+START_TEST(reopening_follows_a_rotation)
 {
 	struct stat st;
-	int fd;
 
 	open_json();
 	log_info("before");
-	fd = log_fd();
 	ck_assert_int_eq(rename(path, moved), 0);
 	log_info("between");
 	ck_assert_int_eq(log_reopen(), 0);
 	log_info("after");
-	ck_assert_int_eq(log_fd(), fd);
-	ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_ne(fcntl(log_fd(), F_GETFD) & FD_CLOEXEC, 0);
 	ck_assert_ptr_nonnull(strstr(content(moved), "between"));
 	ck_assert_ptr_null(strstr(got, "after"));
 	ck_assert_ptr_nonnull(strstr(content(path), "after"));
@@ -282,16 +279,12 @@ END_TEST
 
 START_TEST(a_passed_descriptor_takes_the_place_of_the_file)
 {
-	int fd;
-
 	open_json();
-	fd = log_fd();
 	ck_assert_int_eq(rename(path, moved), 0);
 	log_replace(-1); /* lost on its way: the old file stays */
 	log_info("before");
 	log_replace(log_open_file(path));
 	log_info("after");
-	ck_assert_int_eq(log_fd(), fd);
 	ck_assert_ptr_nonnull(strstr(content(moved), "before"));
 	ck_assert_ptr_null(strstr(got, "after"));
 	ck_assert_ptr_nonnull(strstr(content(path), "after"));
@@ -378,7 +371,7 @@ main(void)
 	tcase_add_test(t, no_cap_cuts_inside_an_escape_or_a_character);
 	tcase_add_test(t, a_line_too_long_is_cut_inside_a_field_and_stays_valid);
 	tcase_add_test(t, a_message_too_long_is_cut_in_both_formats);
-	tcase_add_test(t, reopening_follows_a_rotation_and_keeps_the_number);
+	tcase_add_test(t, reopening_follows_a_rotation);
 	tcase_add_test(t, a_passed_descriptor_takes_the_place_of_the_file);
 	tcase_add_test(t, an_output_that_cannot_be_opened_leaves_the_old_one);
 	tcase_add_test(t, a_fifo_without_a_reader_is_an_error_and_blocks_nobody);

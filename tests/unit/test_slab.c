@@ -95,35 +95,79 @@ START_TEST(what_was_never_used_is_not_resident)
 }
 END_TEST
 
-static size_t
-resident_pages(const struct slab *s, size_t bytes)
-{
-	static unsigned char resident[4096];
-	size_t pages = bytes / (size_t)sysconf(_SC_PAGESIZE), n = 0;
+enum { MANY = 16384, KEPT = (2 << 20) / 4096 }; /* 64 MiB */
 
-	ck_assert_uint_le(pages, N(resident));
-	ck_assert_int_eq(mincore(s->base, bytes, resident), 0);
-	for (size_t i = 0; i < pages; i++)
-		n += resident[i] & 1u;
+static size_t
+resident(const struct slab *s)
+{
+	static unsigned char pages[MANY];
+	size_t n = 0;
+
+	ck_assert_int_eq(mincore(s->base, (size_t)MANY * 4096, pages), 0);
+	for (size_t i = 0; i < MANY; i++)
+		n += pages[i] & 1u;
 	return n;
 }
 
-START_TEST(what_many_used_goes_back_with_the_last_of_them)
+static void *many[MANY];
+
+static void
+use(struct slab *s, unsigned n)
 {
-	static void *held[1024];
+	for (unsigned i = 0; i < n; i++)
+		memset(many[i] = slab_take(s), 1, 4096);
+	for (unsigned i = 0; i < n; i++)
+		slab_give(s, many[i]);
+}
+
+START_TEST(what_many_used_goes_back_when_they_do_not_come_again)
+{
+	struct slab s;
+	unsigned trims = 0;
+
+	ck_assert_int_eq(slab_init(&s, MANY, 4096), 0);
+	use(&s, MANY);
+	slab_trim(&s); /* they were many until now */
+	ck_assert_uint_eq(resident(&s), MANY);
+	while (resident(&s) > KEPT && trims++ < 10) {
+		use(&s, 3); /* few go on */
+		slab_trim(&s);
+	}
+	ck_assert_uint_eq(resident(&s), KEPT);
+	ck_assert_uint_ge(trims, 3); /* not all at once */
+	use(&s, MANY);
+	ck_assert_uint_eq(resident(&s), MANY);
+	slab_free_all(&s);
+}
+END_TEST
+
+START_TEST(bursts_keep_their_memory)
+{
 	struct slab s;
 
-	ck_assert_int_eq(slab_init(&s, N(held), 4096), 0);
-	for (int round = 0; round < 2; round++) {
-		for (size_t i = 0; i < N(held); i++)
-			memset(held[i] = slab_take(&s), 1, 4096);
-		ck_assert_ptr_null(slab_take(&s));
-		for (size_t i = 0; i + 1 < N(held); i++)
-			slab_give(&s, held[i]);
-		ck_assert_uint_eq(resident_pages(&s, sizeof(held) / sizeof(*held) * 4096), N(held));
-		slab_give(&s, held[N(held) - 1]);
-		ck_assert_uint_eq(resident_pages(&s, sizeof(held) / sizeof(*held) * 4096), 0);
+	ck_assert_int_eq(slab_init(&s, MANY, 4096), 0);
+	for (int burst = 0; burst < 3; burst++) {
+		use(&s, MANY / 2);
+		slab_trim(&s);
+		ck_assert_uint_eq(resident(&s), MANY / 2);
 	}
+	slab_free_all(&s);
+}
+END_TEST
+
+START_TEST(nothing_goes_back_from_under_one_in_use)
+{
+	struct slab s;
+	char *one;
+
+	ck_assert_int_eq(slab_init(&s, MANY, 4096), 0);
+	use(&s, MANY);
+	one = slab_take(&s);
+	*one = 'x';
+	slab_trim(&s);
+	slab_trim(&s);
+	ck_assert_int_eq(*one, 'x');
+	ck_assert_uint_eq(resident(&s), MANY);
 	slab_free_all(&s);
 }
 END_TEST
@@ -199,7 +243,9 @@ main(void)
 	tcase_add_test(t, the_last_given_back_is_the_first_taken);
 	tcase_add_test(t, used_objects_come_before_untouched_ones);
 	tcase_add_test(t, what_was_never_used_is_not_resident);
-	tcase_add_test(t, what_many_used_goes_back_with_the_last_of_them);
+	tcase_add_test(t, what_many_used_goes_back_when_they_do_not_come_again);
+	tcase_add_test(t, bursts_keep_their_memory);
+	tcase_add_test(t, nothing_goes_back_from_under_one_in_use);
 	tcase_add_test(t, what_few_used_is_kept_warm);
 	tcase_add_test(t, its_bytes_are_all_it_ever_maps);
 	tcase_add_test(t, any_order_of_taking_and_giving_keeps_objects_apart);

@@ -236,9 +236,9 @@ check_after_death(const struct shm *s)
 	}
 	ck_assert_uint_eq(slots_clients(s, CLIENT_ACTIVE), 0);
 	/* It may have died between any two of its stores: at most its last request is in one sum alone. */
-	ck_assert_uint_ge(requests_counted(s), durations);
+	ck_assert_uint_ge(requests_counted(s) + 1, durations); /* relaxed stores have no order */
 	ck_assert_uint_le(requests_counted(s), durations + 1);
-	ck_assert_uint_ge(requests_counted(s), metrics_sum(s, COUNTER_BYTES_IN));
+	ck_assert_uint_ge(requests_counted(s) + 1, metrics_sum(s, COUNTER_BYTES_IN));
 	ck_assert_uint_le(requests_counted(s), metrics_sum(s, COUNTER_BYTES_IN) + 1);
 }
 

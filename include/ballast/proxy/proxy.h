@@ -39,8 +39,12 @@ uint32_t proxy_descriptors(const struct config *);
 /* All the memory that proxy_create takes, at most, and how much of it one connection with its exchange may hold. */
 size_t proxy_memory_bytes(const struct config *);
 size_t proxy_connection_bytes(const struct config *);
-/* Clients at once: limits.connections, or as many as the limit of descriptors lets have a backend each. */
-uint32_t proxy_clients_max(const struct proxy *);
+/*
+ * Clients at once: limits.connections, or as many as this process's limit of descriptors lets have a backend each.
+ */
+uint32_t proxy_clients_max(const struct config *);
+/* About once a second: memory that a crowd used goes back to the system. */
+void proxy_trim(struct proxy *);
 /* To be given to poller_turn: the time of the current turn. */
 uint64_t *proxy_now(struct proxy *);
 /* After each poller_turn: what was closed is freed, the access log written. */
