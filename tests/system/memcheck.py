@@ -17,8 +17,9 @@ STACK = range(0x1ffe000000, 0x2000000000)  # where valgrind puts its guest's on 
 TOP = 65536
 TITLE = re.compile(rb"ballast: [a-z0-9 ]+(?=\0)")
 # A child keeps its end of the pair until the very end, its closing tells the master that it is gone; and the log, for
-# its last words.
-KEPT = ("<inherited from parent>", "control_pair (", "log_open (", "log_replace (")
+# its last words, whether opened, or handed over by the master (control_next): of each kind there may be one.
+INHERITED = "<inherited from parent>"
+KEPT = ("control_pair (", "log_open (", "log_replace (", "control_next (")
 
 
 def wrap(program, build):
@@ -51,11 +52,16 @@ def title_of(pid):
     return found[-1].decode("ascii") if found else ""
 
 
-def is_fine(block):
+def is_fine(block, seen):
+    """One process's block; `seen` has the kinds of descriptors it has kept."""
     first = block.split("\n", 1)[0]
     if not first or first.startswith(("FILE DESCRIPTORS", "Warning: invalid file", "WARNING: unhandled")):
         return True
-    return first.startswith("Open ") and any(mark in block for mark in KEPT)
+    if not first.startswith("Open "):
+        return False
+    kinds = [mark for mark in KEPT if mark in block and mark not in seen]
+    seen += kinds[:1]
+    return INHERITED in block or bool(kinds)
 
 
 def findings(prefix):
@@ -64,7 +70,8 @@ def findings(prefix):
     for name in sorted(glob.glob(glob.escape(prefix) + ".*")):
         with open(name, encoding="utf-8", errors="replace") as file:
             text = re.sub(r"^[=*-]{2}\d+[=*-]{2} ?", "", file.read(), flags=re.M)
-        found += [block for block in re.split(r"\n\s*\n", text.strip()) if not is_fine(block)]
+        seen = []
+        found += [block for block in re.split(r"\n\s*\n", text.strip()) if not is_fine(block, seen)]
     return "\n\n".join(found)
 
 
