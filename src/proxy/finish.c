@@ -182,6 +182,8 @@ finish(struct exchange *x)
 		slab_give(&p->notes, x->note);
 	buffer_give(p, &x->up.rest);
 	buffer_give(p, &x->down.rest);
+	pipe_give(p, &x->up.pipe);
+	pipe_give(p, &x->down.pipe);
 	if (p->head_of == x)
 		p->head_of = NULL;
 	part_with_client(x);

@@ -5,7 +5,7 @@
  * client) is closed up, and framing that must be added is written into the free
  * room around the data.  So sending is always one run of octets, and a short
  * write needs no memory of structure.  A fixed buffer per direction is all that a
- * body of any size ever takes.
+ * body of any size ever takes; what needs no judgement passes by a pipe.
  */
 #include "private.h"
 
@@ -259,18 +259,74 @@ send_rest(struct flow *f, struct proxy *p, struct watch *w, uint64_t *bytes)
 	return rc;
 }
 
+/* Until the socket says that it is full: less than all may be taken for other reasons. */
+static int
+send_pipe(struct flow *f, struct proxy *p, struct watch *w, uint64_t *bytes)
+{
+	while (f->pipe->held > 0) {
+		ssize_t n = pipe_drain(f->pipe, w->fd);
+
+		if (n == -EAGAIN) {
+			watch_clear(w, POLLER_OUT);
+			return 0;
+		}
+		if (n < 0)
+			return (int)n;
+		*bytes += (uint64_t)n;
+	}
+	pipe_give(p, &f->pipe);
+	return 1;
+}
+
 int
 flow_send(struct flow *f, struct proxy *p, struct buffer *b, struct watch *w, uint64_t *bytes)
 {
 	int rc = send_rest(f, p, w, bytes);
 	uint32_t before;
 
-	if (rc != 1 || b == NULL || b->sent == b->ready)
-		return rc;
-	before = b->sent;
-	rc = send_run(w, b, &b->sent, b->ready);
-	*bytes += b->sent - before;
-	return rc;
+	if (rc == 1 && b != NULL && b->sent != b->ready) {
+		before = b->sent;
+		rc = send_run(w, b, &b->sent, b->ready);
+		*bytes += b->sent - before;
+	}
+	return rc == 1 && f->pipe != NULL ? send_pipe(f, p, w, bytes) : rc;
+}
+
+enum { PIPE_WORTHWHILE = 16 << 10 };
+
+/* Octets of a body with a known length have no structure, and none is added. */
+static uint64_t
+passable(const struct flow *f)
+{
+	return f->state == FLOW_MORE && f->kind == BODY_LENGTH ? f->left : 0;
+}
+
+ssize_t
+flow_fill_pipe(struct flow *f, struct proxy *p, struct buffer **b, struct watch *from)
+{
+	uint64_t n = passable(f);
+	ssize_t got;
+
+	if (n < PIPE_WORTHWHILE || !buffer_is_empty(*b))
+		return FLOW_BY_BUFFER;
+	f->pipe = pipe_take(p);
+	if (f->pipe == NULL)
+		return FLOW_BY_BUFFER;
+	got = pipe_fill(f->pipe, from->fd, n < PIPE_BYTES ? n : PIPE_BYTES);
+	if (got <= 0)
+		pipe_give(p, &f->pipe);
+	if (got == -EINVAL) /* not every kind of socket can */
+		return FLOW_BY_BUFFER;
+	if (got <= 0) {
+		watch_clear(from, POLLER_IN);
+		return got;
+	}
+	buffer_give(p, b);
+	f->left -= (uint64_t)got;
+	f->bytes += (uint64_t)got;
+	if (f->left == 0)
+		f->state = FLOW_END;
+	return got;
 }
 
 /* Keeps what of the head was not taken. */

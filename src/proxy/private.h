@@ -4,7 +4,7 @@
  *
  *	client.c    connections of clients        upstream.c  connections to backends, the idle pool
  *	room.c      who makes room                buffer.c    fixed buffers
- *	flow.c      one direction of a body
+ *	flow.c      one direction of a body       pipe.c      what passes without being copied
  *	exchange.c  the table of steps            request.c, forward.c, relay.c, finish.c  the steps
  *	failure.c   why it ended                  account.c   counters and the access-log line
  *	proxy.c     memory, draining
@@ -83,7 +83,16 @@ struct flow {
 	bool no_trailers;    /* the head's Connection may have named some: none goes on */
 	uint32_t scanned;    /* of a trailer section that is not whole yet */
 	struct buffer *rest; /* of a head the socket has not taken yet; goes first */
+	struct pipe *pipe;   /* what goes last: octets that nobody has to look at; NULL: none */
 };
+
+/* in: the end that is written to. */
+struct pipe {
+	int in, out;
+	uint32_t held;
+	struct pipe *next;
+};
+enum { PIPES_MAX = 128, PIPE_BYTES = 256 << 10 };
 
 enum client_phase { PHASE_OPEN, PHASE_LINGER, PHASE_CLOSED };
 
@@ -212,6 +221,7 @@ struct proxy {
 	struct timer accept_pause;
 	bool retiring, draining;
 	bool accept_full; /* not accepting for want of room */
+	struct pipe pipes[PIPES_MAX], *free_pipes;
 	struct slab clients, upstreams, exchanges, buffers, notes;
 	_Atomic uint32_t *upstream_gauges[N_UPSTREAM_STATES]; /* of the slot, by backend row */
 	uint32_t buffer_bytes;                                /* of data[] */
@@ -262,15 +272,30 @@ enum flow_state flow_input_ended(struct flow *, struct buffer *);
 static inline bool
 flow_is_unsent(const struct flow *f, const struct buffer *b)
 {
-	return f->rest != NULL || (b != NULL && b->sent != b->ready);
+	return f->rest != NULL || f->pipe != NULL || (b != NULL && b->sent != b->ready);
 }
 /*
- * Sends rest and then [sent, ready).  `keep`: start stays.  1 when all is sent, 0 when the socket is full, or -errno.
+ * Reads by a pipe what may pass unseen, when that is much and nothing is waiting in front of it: then 1 octet or
+ * more, 0 at the end, or -errno.  FLOW_BY_BUFFER: to be read into the buffer, as ever.
+ */
+enum { FLOW_BY_BUFFER = -4096 };
+ssize_t flow_fill_pipe(struct flow *, struct proxy *, struct buffer **, struct watch *from);
+/*
+ * Sends rest, then [sent, ready), then the pipe.  `keep`: start stays.  1 when all is sent, 0 when the socket is full, or -errno.
  * *progress is set when octets moved, which are added to *bytes.
  */
 int flow_send(struct flow *, struct proxy *, struct buffer *, struct watch *, uint64_t *bytes);
 /* Sends slices and the buffer's [sent, ready) in one call; what is not taken of the head goes to flow->rest. 0 or -errno (nothing was taken). */
 int flow_send_head(struct flow *, struct proxy *, struct buffer *, struct watch *, uint64_t *bytes);
+
+/* pipe.c */
+void pipes_init(struct proxy *, uint32_t n);
+void pipes_close(struct proxy *);
+struct pipe *pipe_take(struct proxy *); /* empty; NULL: none is to be had */
+void pipe_give(struct proxy *, struct pipe **);
+/* At most n octets out of the socket, or all that it takes into it.  -errno. */
+ssize_t pipe_fill(struct pipe *, int fd, size_t n);
+ssize_t pipe_drain(struct pipe *, int fd);
 
 /* client.c */
 void client_accept(struct watch *listener);

@@ -20,7 +20,7 @@ enum {
 uint32_t
 proxy_descriptors(const struct config *cfg)
 {
-	return 2 * cfg->limits.connections + POOL_SPARE + SPARE_DESCRIPTORS;
+	return 2 * cfg->limits.connections + 2 * PIPES_MAX + POOL_SPARE + SPARE_DESCRIPTORS;
 }
 
 uint32_t
@@ -35,6 +35,19 @@ proxy_clients_max(const struct config *cfg)
 	return limit.rlim_cur > OWN_DESCRIPTORS + 2
 		       ? (uint32_t)(limit.rlim_cur - OWN_DESCRIPTORS) / 2
 		       : 1;
+}
+
+/* Pipes are a luxury: they get the descriptors that clients and backends leave. */
+static uint32_t
+pipes_affordable(const struct proxy *p)
+{
+	rlim_t needed = 2 * (rlim_t)p->clients_max + OWN_DESCRIPTORS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= needed)
+		return 0;
+	return (limit.rlim_cur - needed) / 2 < PIPES_MAX ? (uint32_t)((limit.rlim_cur - needed) / 2)
+							 : PIPES_MAX;
 }
 
 static uint32_t
@@ -214,6 +227,7 @@ begin(struct proxy *p, const struct proxy_setup *s)
 		return -EIO;
 	p->now_us = clock_now_us();
 	p->clients_max = proxy_clients_max(p->config);
+	pipes_init(p, pipes_affordable(p));
 	p->accept_pause.expired = accept_pause_over;
 	p->listener = (struct watch){ .wake = client_accept, .fd = -1, .shared = true };
 	return poller_add(p->poller, &p->listener, s->listener, POLLER_IN);
@@ -255,6 +269,7 @@ proxy_destroy(struct proxy *p)
 	/* The pool goes the same way as ever: counted down and closed. */
 	while (upstream_evict_idle(p))
 		continue;
+	pipes_close(p);
 	slab_free_all(&p->clients);
 	slab_free_all(&p->exchanges);
 	slab_free_all(&p->upstreams);

@@ -50,6 +50,21 @@ client_input_over(struct exchange *x, ssize_t n)
 	return fail(x, FAIL_CLIENT_LEFT);
 }
 
+static ssize_t
+fill_up(struct exchange *x)
+{
+	struct client *c = x->client;
+	ssize_t n = x->kept ? FLOW_BY_BUFFER : flow_fill_pipe(&x->up, x->proxy, &c->in, &c->watch);
+
+	if (n == FLOW_BY_BUFFER)
+		return client_fill(c);
+	if (n > 0)
+		metrics_count(x->proxy->shm, x->proxy->slot, COUNTER_BYTES_IN, (uint64_t)n);
+	if (n == 0)
+		c->input_ended = true;
+	return n;
+}
+
 static enum verdict
 read_up(struct exchange *x)
 {
@@ -59,7 +74,7 @@ read_up(struct exchange *x)
 
 	if (x->up.state == FLOW_END || !(c->watch.ready & POLLER_IN))
 		return WAIT;
-	n = client_fill(c);
+	n = fill_up(x);
 	if (n == -EAGAIN)
 		return WAIT;
 	if (n == -ENOBUFS)
@@ -157,7 +172,9 @@ read_down(struct exchange *x)
 
 	if (!(u->watch.ready & (POLLER_IN | POLLER_FAIL)))
 		return WAIT;
-	n = upstream_fill(u);
+	n = x->status == 0 ? FLOW_BY_BUFFER : flow_fill_pipe(&x->down, x->proxy, &u->in, &u->watch);
+	if (n == FLOW_BY_BUFFER)
+		n = upstream_fill(u);
 	if (n == -EAGAIN) {
 		watch_clear(&u->watch, POLLER_FAIL);
 		return WAIT;

@@ -41,6 +41,64 @@ def sink(script, stream):
     stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (len(str(have)), have))
 
 
+def token_body(_, stream):
+    """The octet after the last slash of the target, a MiB of it, over and over on one connection."""
+    while True:
+        head = stream.read_head()
+        if not head:
+            return
+        octet = head.split(b" ")[1][-1:]
+        stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % MIB + octet * MIB)
+
+
+def echo_sum(_, stream):
+    """Tells what octets a body was made of."""
+    while True:
+        head = stream.read_head().decode("latin-1").lower()
+        if not head:
+            return
+        body = stream.exactly(int(head.split("content-length:")[1].split("\r\n")[0]))
+        said = b"%d of %s" % (len(body), b"".join(sorted({body[i:i + 1] for i in range(len(body))})))
+        stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+
+
+class Pipes(harness.Case):
+    """Large bodies pass through pipes of the kernel that one exchange after the other uses."""
+
+    def test_what_a_cut_download_left_in_a_pipe_reaches_nobody(self):
+        lb = self.ballast([self.script(token_body).url], workers=1)
+        for i in range(30):
+            with lb.connect(receive_buffer=4096) as greedy:  # takes a little, and resets
+                greedy.send(wire.request("GET", "/A"))
+                greedy.exactly(20000)
+                greedy.reset()
+            octet = b"BCDE"[i % 4:i % 4 + 1]
+            body = lb.ask("/" + octet.decode()).body
+            self.assertEqual((len(body), set(body)), (MIB, set(octet)))
+
+    def test_what_a_cut_upload_left_in_a_pipe_reaches_nobody(self):
+        lb = self.ballast([self.script(echo_sum).url], workers=1)
+        for i in range(30):
+            with lb.connect() as broken:
+                broken.send(wire.request("POST", "/", [("Content-Length", str(MIB))]) + b"A" * 300000)
+                broken.reset()
+            octet = b"BCDE"[i % 4:i % 4 + 1]
+            said = lb.ask("/", "POST", body=octet * MIB).body
+            self.assertEqual(said, b"%d of %s" % (MIB, octet))
+
+    def test_pipelined_uploads_are_kept_apart(self):
+        lb = self.ballast([self.script(echo_sum).url], workers=1)
+        with lb.connect() as client:
+            def all_at_once():
+                for octet in (b"B", b"C", b"D"):
+                    client.send(wire.request("POST", "/", body=octet * 200000))
+            sender = threading.Thread(target=all_at_once)
+            sender.start()
+            for octet in (b"B", b"C", b"D"):
+                self.assertEqual(client.read_response().body, b"200000 of " + octet)
+            sender.join()
+
+
 class Streaming(harness.Case):
     def small(self, peak):
         if not harness.SANITIZED:  # whose shadow memory is no measure
