@@ -43,6 +43,16 @@ strategy_names(void)
 	return names;
 }
 
+static void
+look_for_order(struct balance *b)
+{
+	b->in_a_row = b->even = true;
+	for (unsigned i = 1; i < b->n; i++) {
+		b->in_a_row = b->in_a_row && b->candidates[i].row == b->candidates[0].row + i;
+		b->even = b->even && b->candidates[i].weight == b->candidates[0].weight;
+	}
+}
+
 int
 balance_init(struct balance *b, struct shm *shm, const struct strategy *strategy,
 	const struct candidate *candidates, unsigned n)
@@ -62,6 +72,7 @@ balance_init(struct balance *b, struct shm *shm, const struct strategy *strategy
 	}
 	memcpy(b->candidates, candidates, n * sizeof(*candidates));
 	b->n = n;
+	look_for_order(b);
 	return 0;
 }
 

@@ -156,12 +156,12 @@ move_in(struct backend *b, const char *url)
 
 /* Also one that comes back: nobody probed it meanwhile, so its old verdict says nothing. */
 static void
-begin_up(struct backend *b)
+begin_up(const struct shm *s, struct backend *b)
 {
 	set(&b->successes, 0);
 	set(&b->fails, 0);
 	atomic_store_explicit(&b->since_us, clock_wall_us(), memory_order_relaxed);
-	atomic_store_explicit(&b->up, 1, memory_order_release);
+	atomic_store_explicit(&s->verdicts[row_of(s, b)], 1, memory_order_release);
 }
 
 static void
@@ -211,7 +211,7 @@ backend_assign_by(struct shm *s, struct backend_index *ix, const char *url, uint
 		note_new(ix, s, b);
 	}
 	if (!get(&b->configured))
-		begin_up(b);
+		begin_up(s, b);
 	name(b, generation);
 	return (int)row_of(s, b);
 }
@@ -235,10 +235,10 @@ backend_set_up(struct shm *s, unsigned row, bool up, uint64_t wall_us)
 {
 	struct backend *b = &s->backends[row];
 
-	if (get(&b->up) == up)
+	if (backend_is_up(s, row) == up)
 		return;
 	atomic_store_explicit(&b->since_us, wall_us, memory_order_relaxed);
-	atomic_store_explicit(&b->up, up, memory_order_release);
+	atomic_store_explicit(&s->verdicts[row], up, memory_order_release);
 }
 
 /* The evidence last: a checker that sees it moved finds whom to suspect. */

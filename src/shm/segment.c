@@ -73,6 +73,7 @@ lay_out(struct shm_head *h, const struct shm_shape *shape)
 	place(&end, sizeof(*h));
 	h->shared_at = place(&end, sizeof(struct shm_shared));
 	h->backends_at = place(&end, shape->max_backends * sizeof(struct backend));
+	h->verdicts_at = place(&end, shape->max_backends * sizeof(uint32_t));
 	h->slots_at = place(&end, shape->slots * h->slot_bytes);
 	h->rate_at = place(&end, h->shape.rate_rows * sizeof(uint64_t));
 	h->size = end;
@@ -91,7 +92,7 @@ static void
 view(struct shm *s, char *base, const struct shm_head *plan)
 {
 	void *head = base, *shared = base + plan->shared_at, *rate = base + plan->rate_at;
-	void *backends = base + plan->backends_at;
+	void *backends = base + plan->backends_at, *verdicts = base + plan->verdicts_at;
 
 	*s = (struct shm){
 		.base = base,
@@ -99,6 +100,7 @@ view(struct shm *s, char *base, const struct shm_head *plan)
 		.head = head,
 		.shared = shared,
 		.backends = backends,
+		.verdicts = verdicts,
 		.slots = base + plan->slots_at,
 		.rate = rate,
 		.max_backends = plan->shape.max_backends,
@@ -195,8 +197,9 @@ head_is_ours(const struct shm_head *theirs, uint64_t file_bytes)
 	       theirs->head_bytes == sizeof(h) && lay_out(&h, &theirs->shape) &&
 	       theirs->shape.rate_rows == h.shape.rate_rows && theirs->size == h.size &&
 	       h.size == file_bytes && theirs->shared_at == h.shared_at &&
-	       theirs->backends_at == h.backends_at && theirs->slots_at == h.slots_at &&
-	       theirs->rate_at == h.rate_at && theirs->slot_bytes == h.slot_bytes;
+	       theirs->backends_at == h.backends_at && theirs->verdicts_at == h.verdicts_at &&
+	       theirs->slots_at == h.slots_at && theirs->rate_at == h.rate_at &&
+	       theirs->slot_bytes == h.slot_bytes;
 }
 
 /* The magic before the rest, and the rest as a copy: what was checked is what is used. */

@@ -29,6 +29,8 @@ struct balance {
 	const struct strategy *strategy;
 	unsigned n;
 	struct candidate *candidates;
+	bool in_a_row; /* the row of candidate i is that of the first one + i */
+	bool even;     /* all weights are the same */
 	uint32_t sequence_len;
 	uint16_t *sequence; /* smooth weighted order of candidate indices, one period */
 	uint32_t *load;     /* n words for use within one pick; after the fork each has its own */

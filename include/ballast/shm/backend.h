@@ -18,10 +18,9 @@ struct backend {
 	_Atomic uint32_t last_generation;  /* master: newest generation that named it */
 	_Atomic uint32_t prior_generation; /* master: the one before, for when the newest fails */
 	_Atomic uint32_t weight;           /* master, for display */
-	_Alignas(64) _Atomic uint32_t up;  /* checker; master at assignment */
-	_Atomic uint32_t successes, fails; /* checker: in a row, for rise and fall */
-	_Atomic uint64_t since_us;         /* checker: wall time of the last flip */
-	_Atomic uint64_t last_probe_us;    /* checker: wall time */
+	_Alignas(64) _Atomic uint32_t successes, fails; /* checker: in a row, for rise and fall */
+	_Atomic uint64_t since_us;                      /* checker: wall time of the last flip */
+	_Atomic uint64_t last_probe_us;                 /* checker: wall time */
 	_Atomic uint32_t last_status; /* checker: status of the last probe, 0 none, errno + 1000 */
 	_Alignas(64) _Atomic uint64_t failures; /* any worker: connect failures, fetch_add */
 };
@@ -49,7 +48,7 @@ void backend_retire_others(struct shm *, uint32_t generation);
 static inline bool
 backend_is_up(const struct shm *s, unsigned row)
 {
-	return atomic_load_explicit(&s->backends[row].up, memory_order_acquire) != 0;
+	return atomic_load_explicit(&s->verdicts[row], memory_order_acquire) != 0;
 }
 /* Checker: writes a verdict (release). */
 void backend_set_up(struct shm *, unsigned row, bool up, uint64_t wall_us);

@@ -3,7 +3,7 @@
  * all its children through fork.  Everything inside is found by index from the
  * shape in its head; there are no pointers and there is no lock in it.
  *
- *	shm_head | shared | backend[max_backends] | slot block[slots] | rate sets
+ *	shm_head | shared | backend[max_backends] | verdict[max_backends] | slot block[slots] | rate sets
  *
  * Each part begins on a page.  `struct shm` is a process's private view.
  */
@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SHM_LAYOUT_VERSION = 1 };
+enum { SHM_LAYOUT_VERSION = 2 };
 #define SHM_MAGIC UINT64_C(0x005453414c4c4142) /* "BALLAST\0" read as little-endian */
 
 struct shm_shape {
@@ -31,7 +31,7 @@ struct shm_head { /* written by the master before the first fork, constant after
 	uint32_t head_bytes;
 	uint64_t size;
 	struct shm_shape shape;
-	uint64_t shared_at, backends_at, slots_at, rate_at; /* offsets */
+	uint64_t shared_at, backends_at, verdicts_at, slots_at, rate_at; /* offsets */
 	uint64_t slot_bytes;
 	int32_t master_pid;
 	uint64_t created_wall_us;
@@ -54,6 +54,8 @@ struct shm {
 	struct shm_head *head;
 	struct shm_shared *shared;
 	struct backend *backends;
+	/* Is the backend up, 1 or 0: checker; master at assignment.  Side by side, since a pick may look at all. */
+	_Atomic uint32_t *verdicts;
 	char *slots;
 	_Atomic uint64_t *rate;
 	uint32_t max_backends;
