@@ -290,6 +290,14 @@ sock_is_quiet(int fd)
 	return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+bool
+sock_is_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
+}
+
 uint32_t
 sock_unsent(int fd)
 {

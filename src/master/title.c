@@ -1,6 +1,6 @@
 /*
  * Process titles, in every process: libbsd's setproctitle(3), without the dot it
- * leaves behind a title that is shorter than the program's path.  Remembers where
+ * leaves behind a title that is shorter than the program's path, or the space behind one that is as long.  Remembers where
  * the kernel keeps the arguments; main tells it before anything else.
  */
 #include "title.h"
@@ -30,6 +30,6 @@ title_set(const char *title)
 	if (name == NULL)
 		return;
 	setproctitle("-%s", title);
-	if (strlen(title) < name_len)
+	if (strlen(title) <= name_len)
 		name[name_len] = '\0';
 }

@@ -23,8 +23,10 @@ client_count(struct client *c, enum client_state state)
 }
 
 static void
-listener_want(struct proxy *p, bool wanted)
+listen_or_not(struct proxy *p)
 {
+	bool wanted = !p->accept_full && !p->accept_paused;
+
 	if (p->listener.fd >= 0)
 		poller_want(p->poller, &p->listener, wanted ? POLLER_IN : 0);
 }
@@ -36,13 +38,25 @@ listener_want(struct proxy *p, bool wanted)
 static void
 accept_failed(struct proxy *p, int error)
 {
-	bool room = upstream_evict_idle(p) || client_evict(p);
+	bool waits = sock_is_readable(
+		p->listener.fd); /* the descriptor is asked for before the queue is looked at */
+	bool room = waits && (upstream_evict_idle(p) || client_evict(p));
 
 	metrics_count(p->shm, p->slot, COUNTER_ACCEPT_ERRORS, 1);
-	if (room && error == -EMFILE)
+	if (error == -EMFILE && (room || !waits))
 		return;
-	listener_want(p, false);
+	p->accept_paused = true;
+	listen_or_not(p);
 	timer_arm(p->timeouts, &p->accept_pause, LIMIT_ACCEPT_PAUSE, p->now_us);
+}
+
+void
+client_accept_pause_over(struct timer *t)
+{
+	struct proxy *p = OWNER(t, struct proxy, accept_pause);
+
+	p->accept_paused = false;
+	listen_or_not(p);
 }
 
 void
@@ -51,7 +65,8 @@ client_accept_again(struct proxy *p)
 	if (!p->accept_full || p->retiring || p->clients.in_use >= p->clients_max)
 		return;
 	p->accept_full = false;
-	listener_want(p, true);
+	timer_disarm(&p->room);
+	listen_or_not(p);
 }
 
 static void
@@ -91,15 +106,15 @@ client_open(struct proxy *p, struct client *c, int fd, const struct addr *peer)
 	timer_arm(p->timeouts, &c->timer, LIMIT_REQUEST_HEADER, p->now_us);
 }
 
-/* A row for one more client; the one that has been idle for longest makes room at the end of the turn. */
+/* The listener wakes all workers: one that is full leaves who waits to the others first. */
 static bool
 client_room(struct proxy *p)
 {
 	if (p->clients.in_use < p->clients_max)
 		return true;
 	p->accept_full = true;
-	listener_want(p, false);
-	client_evict(p);
+	listen_or_not(p);
+	room_wanted(p);
 	return false;
 }
 
@@ -139,7 +154,7 @@ client_accept(struct watch *w)
 void
 client_accept_rest(struct proxy *p)
 {
-	while (p->listener.fd >= 0 && accept_one(p))
+	while (p->listener.fd >= 0 && p->clients.in_use < p->clients_max && accept_one(p))
 		continue;
 }
 
@@ -293,9 +308,13 @@ static const enum failure failure_of_limit[N_LIMITS] = {
 void
 client_limit_write(struct client *c, bool progress)
 {
-	if (!progress && timer_is_armed(&c->timer) && c->timer.limit == LIMIT_CLIENT_WRITE)
+	bool goes_on = timer_is_armed(&c->timer) && c->timer.limit == LIMIT_CLIENT_WRITE;
+
+	if (goes_on && !progress)
 		return;
 	c->unsent = sock_unsent(c->watch.fd);
+	if (!goes_on)
+		client_waited_for(c, LIMIT_CLIENT_WRITE);
 	timer_arm(c->proxy->timeouts, &c->timer, LIMIT_CLIENT_WRITE, c->proxy->now_us);
 }
 
@@ -307,6 +326,18 @@ client_took_some(struct client *c)
 
 	c->unsent = sock_unsent(c->watch.fd);
 	return c->unsent < before;
+}
+
+void
+client_fail(struct client *c, enum failure f)
+{
+	struct exchange *x = c->exchange;
+
+	if (x->at == AT_HEAD && buffer_is_empty(c->in))
+		f = FAIL_CLIENT_LEFT; /* an empty line and no more */
+	else if (x->at == AT_HEAD)
+		note_unparsed(x);
+	exchange_fail(x, f);
 }
 
 void
@@ -324,11 +355,7 @@ client_expired(struct timer *t)
 		timer_arm(c->proxy->timeouts, t, LIMIT_CLIENT_WRITE, c->proxy->now_us);
 		return;
 	}
-	if (x->at == AT_HEAD && buffer_is_empty(c->in))
-		f = FAIL_CLIENT_LEFT; /* an empty line and no more */
-	else if (x->at == AT_HEAD)
-		note_unparsed(x);
-	exchange_fail(x, f);
+	client_fail(c, f);
 }
 
 /* Only what has truly nothing to say: a request may already lie in the socket. */

@@ -22,8 +22,8 @@ static const struct step steps[N_AT] = {
 	[AT_CONNECT] = { "connect", connect_upstream,
 		NO_LIMIT }, /* the connection's own limit runs */
 	[AT_SEND] = { "send", send_request, NO_LIMIT },
-	[AT_RELAY] = { "relay", relay, NO_LIMIT }, /* sets its own, by who is waited for */
-	[AT_FINISH] = { "finish", finish, LIMIT_CLIENT_WRITE },
+	[AT_RELAY] = { "relay", relay, NO_LIMIT },    /* sets its own, by who is waited for */
+	[AT_FINISH] = { "finish", finish, NO_LIMIT }, /* by how the client takes it */
 };
 
 void
@@ -74,6 +74,7 @@ exchange_begin(struct client *c)
 	x->minor = 1; /* until its head says otherwise */
 	request_id_make(p, x->request_id);
 	c->exchange = x;
+	c->unsent = 0;
 	client_count(c, CLIENT_ACTIVE);
 	exchange_run(x);
 }

@@ -118,6 +118,7 @@ send_reply(struct exchange *x)
 	if (rc != 0)
 		return NEXT;
 	poller_want(x->proxy->poller, &c->watch, POLLER_OUT);
+	client_limit_write(c, moved > 0);
 	return WAIT;
 }
 

@@ -37,6 +37,7 @@ enum limit {
 	LIMIT_UPSTREAM_IDLE,
 	LIMIT_TUNNEL,
 	LIMIT_ACCEPT_PAUSE,
+	LIMIT_ROOM,
 	N_LIMITS,
 	NO_LIMIT = N_LIMITS,
 };
@@ -109,6 +110,8 @@ struct client {
 	uint8_t ip_text_n;
 	uint32_t lingered; /* octets thrown away */
 	uint32_t unsent;   /* in its socket, when it was last waited for */
+	uint64_t waited_us,
+		waited_octets; /* since when it is the client who is waited for, and what had moved then */
 	uint16_t port;
 	uint8_t phase;
 	uint8_t counted; /* enum client_state it is counted under */
@@ -218,9 +221,12 @@ struct proxy {
 	uint64_t now_us;
 	uint64_t wall_offset_us, wall_checked_us;
 	struct watch listener;
-	struct timer accept_pause;
+	struct timer accept_pause; /* out of descriptors */
+	struct timer room; /* out of rows: when to look whether somebody still waits for one */
+	uint64_t crowded_until_us; /* not long ago somebody did, and no other worker took him in */
 	bool retiring, draining;
-	bool accept_full; /* not accepting for want of room */
+	bool accept_full;   /* not accepting for want of a row */
+	bool accept_paused; /* or of a descriptor */
 	struct pipe pipes[PIPES_MAX], *free_pipes;
 	struct slab clients, upstreams, exchanges, buffers, notes;
 	_Atomic uint32_t *upstream_gauges[N_UPSTREAM_STATES]; /* of the slot, by backend row */
@@ -314,6 +320,9 @@ void client_close(struct client *);
 void client_limit_write(struct client *, bool progress);
 void client_expired(struct timer *);
 void client_accept_again(struct proxy *);
+void client_accept_pause_over(struct timer *);
+/* Its exchange ends with this reason, or, when nothing of a request has come, without a word. */
+void client_fail(struct client *, enum failure);
 void client_drain_idle(struct proxy *);
 
 /* room.c */
@@ -322,6 +331,13 @@ void client_drain_idle(struct proxy *);
  * its head for longest, or whose body or reading crawls.  False when there is none of these.
  */
 bool client_evict(struct proxy *);
+/* Every row is taken and somebody seems to wait. */
+void room_wanted(struct proxy *);
+void room_expired(struct timer *);
+/* At the end of a turn. */
+void room_look(struct proxy *);
+/* From now on it is the client who is waited for, after somebody else or for something else. */
+void client_waited_for(struct client *, enum limit);
 
 /* upstream.c */
 /* An idle connection of the target, or NULL. */

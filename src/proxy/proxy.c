@@ -91,6 +91,7 @@ set_limits(struct proxy *p)
 		[LIMIT_UPSTREAM_IDLE] = t->keep_alive_us,
 		[LIMIT_TUNNEL] = t->tunnel_us,
 		[LIMIT_ACCEPT_PAUSE] = 100000,
+		[LIMIT_ROOM] = 5000,
 	};
 
 	for (unsigned i = 0; i < N_LIMITS; i++)
@@ -205,15 +206,6 @@ make_scratch(struct proxy *p)
 	return p->head != NULL && p->slices != NULL && p->log != NULL;
 }
 
-static void
-accept_pause_over(struct timer *t)
-{
-	struct proxy *p = OWNER(t, struct proxy, accept_pause);
-
-	p->accept_full = true;
-	client_accept_again(p);
-}
-
 static int
 begin(struct proxy *p, const struct proxy_setup *s)
 {
@@ -228,7 +220,8 @@ begin(struct proxy *p, const struct proxy_setup *s)
 	p->now_us = clock_now_us();
 	p->clients_max = proxy_clients_max(p->config);
 	pipes_init(p, pipes_affordable(p));
-	p->accept_pause.expired = accept_pause_over;
+	p->accept_pause.expired = client_accept_pause_over;
+	p->room.expired = room_expired;
 	p->listener = (struct watch){ .wake = client_accept, .fd = -1, .shared = true };
 	return poller_add(p->poller, &p->listener, s->listener, POLLER_IN);
 }
@@ -304,14 +297,6 @@ bury_upstreams(struct proxy *p)
 	}
 }
 
-/* Somebody waits.  Who may not be asked to go yet may be soon: another look then, if nothing happens before. */
-static void
-make_room(struct proxy *p)
-{
-	if (!client_evict(p) && !timer_is_armed(&p->accept_pause) && !p->retiring)
-		timer_arm(p->timeouts, &p->accept_pause, LIMIT_ACCEPT_PAUSE, p->now_us);
-}
-
 void
 proxy_trim(struct proxy *p)
 {
@@ -327,8 +312,7 @@ proxy_trim(struct proxy *p)
 void
 proxy_turn_over(struct proxy *p)
 {
-	if (p->accept_full && p->dead_clients == NULL && p->clients.in_use >= p->clients_max)
-		make_room(p);
+	room_look(p);
 	bury_clients(p);
 	bury_upstreams(p);
 	if (p->log_n > 0)

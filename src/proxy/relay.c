@@ -430,6 +430,16 @@ what_is_waited_for(const struct exchange *x)
 }
 
 static void
+limit_body(struct exchange *x)
+{
+	struct timer *t = &x->client->timer;
+
+	if (!timer_is_armed(t) || t->limit != LIMIT_REQUEST_BODY)
+		client_waited_for(x->client, LIMIT_REQUEST_BODY);
+	limit_wait(x->proxy, t, LIMIT_REQUEST_BODY, x->progress_up);
+}
+
+static void
 limit_client(struct exchange *x, struct waiting w)
 {
 	struct proxy *p = x->proxy;
@@ -440,7 +450,7 @@ limit_client(struct exchange *x, struct waiting w)
 	else if (w.client & POLLER_OUT)
 		client_limit_write(x->client, x->progress_down);
 	else if ((w.client & POLLER_IN) && !x->waits_continue)
-		limit_wait(p, t, LIMIT_REQUEST_BODY, x->progress_up);
+		limit_body(x);
 	else
 		timer_disarm(t);
 }

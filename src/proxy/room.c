@@ -28,12 +28,15 @@ may_make_room(const struct client *c)
 	return sock_is_quiet(c->watch.fd);
 }
 
+/* Between two requests, an empty line behind the last one included. */
 static bool
 is_idle(const struct client *c)
 {
+	const struct exchange *x = c->exchange;
+
 	if (c->phase == PHASE_LINGER)
 		return true;
-	return c->exchange == NULL && buffer_is_empty(c->in) && may_make_room(c);
+	return (x == NULL || x->at == AT_HEAD) && buffer_is_empty(c->in) && may_make_room(c);
 }
 
 static bool
@@ -42,22 +45,22 @@ is_half_head(const struct client *c)
 	return c->exchange != NULL && c->exchange->at == AT_HEAD && may_make_room(c);
 }
 
+/* Of the body that it sends, or of the answer that it takes. */
 static uint64_t
-octets_taken(const struct client *c)
+octets_moved(const struct client *c, enum limit limit)
 {
-	uint64_t sent = c->exchange->bytes_out;
+	const struct exchange *x = c->exchange;
 
-	return sent > c->unsent ? sent - c->unsent : 0;
+	if (limit == LIMIT_REQUEST_BODY)
+		return x->up.bytes;
+	return x->bytes_out > c->unsent ? x->bytes_out - c->unsent : 0;
 }
 
-static bool
-is_slow(const struct client *c, uint64_t since_us, uint64_t octets)
+void
+client_waited_for(struct client *c, enum limit limit)
 {
-	const struct proxy *p = c->proxy;
-	uint64_t age_us = p->now_us - since_us;
-
-	return age_us >= p->timeouts->duration_us[c->timer.limit] &&
-	       octets < age_us / 1000000 * CRAWL_BYTES_S;
+	c->waited_us = c->proxy->now_us;
+	c->waited_octets = octets_moved(c, limit);
 }
 
 /*
@@ -65,21 +68,20 @@ is_slow(const struct client *c, uint64_t since_us, uint64_t octets)
  * them whole and still moves next to nothing has had its share.
  */
 static bool
-body_crawls(const struct client *c)
+crawls(const struct client *c)
 {
-	const struct exchange *x = c->exchange;
+	enum limit limit = (enum limit)c->timer.limit;
+	uint64_t waited_us = c->proxy->now_us - c->waited_us;
 
-	return x != NULL && is_slow(c, x->t_start, x->up.bytes) && may_make_room(c);
+	if (c->exchange == NULL || waited_us < c->proxy->timeouts->duration_us[limit])
+		return false;
+	return octets_moved(c, limit) - c->waited_octets < waited_us / 1000000 * CRAWL_BYTES_S;
 }
 
 static bool
-reader_crawls(const struct client *c)
+body_crawls(const struct client *c)
 {
-	const struct exchange *x = c->exchange;
-
-	if (x == NULL)
-		return false;
-	return is_slow(c, x->t_first_byte != 0 ? x->t_first_byte : x->t_start, octets_taken(c));
+	return crawls(c) && may_make_room(c);
 }
 
 /* The rings of the limits are sorted by age. */
@@ -103,12 +105,8 @@ oldest(struct proxy *p, enum limit limit, bool (*wanted)(const struct client *))
 static void
 evict(struct client *c, enum failure f)
 {
-	struct exchange *x = c->exchange;
-
-	if (x != NULL && x->at == AT_HEAD)
-		note_unparsed(x);
-	if (x != NULL)
-		exchange_fail(x, f);
+	if (c->exchange != NULL)
+		client_fail(c, f);
 	if (c->exchange != NULL)
 		exchange_fail(c->exchange, FAIL_CLIENT_STALLED);
 	client_close(c);
@@ -127,7 +125,7 @@ client_evict(struct proxy *p)
 		{ LIMIT_REQUEST_HEADER, is_idle, FAIL_NONE },
 		{ LIMIT_REQUEST_HEADER, is_half_head, FAIL_REQUEST_TIMEOUT },
 		{ LIMIT_REQUEST_BODY, body_crawls, FAIL_REQUEST_TIMEOUT },
-		{ LIMIT_CLIENT_WRITE, reader_crawls, FAIL_CLIENT_STALLED },
+		{ LIMIT_CLIENT_WRITE, crawls, FAIL_CLIENT_STALLED },
 	};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
@@ -139,4 +137,53 @@ client_evict(struct proxy *p)
 		return true;
 	}
 	return false;
+}
+
+enum { CROWDED_US = 1000000 };
+
+/*
+ * Not yet: the listener wakes all workers, and another one may have room.  Where a short while ago nobody else
+ * had, there is no need to wait again.
+ */
+void
+room_wanted(struct proxy *p)
+{
+	if (p->now_us >= p->crowded_until_us)
+		timer_arm(p->timeouts, &p->room, LIMIT_ROOM, p->now_us);
+}
+
+static bool
+is_full(const struct proxy *p)
+{
+	return p->accept_full && !p->retiring && p->dead_clients == NULL &&
+	       p->clients.in_use >= p->clients_max;
+}
+
+/* Whoever may not be asked to go yet may be soon: another look then. */
+static void
+make_room(struct proxy *p)
+{
+	if (!is_full(p))
+		return;
+	if (!sock_is_readable(p->listener.fd)) { /* he was taken in elsewhere, or has left */
+		p->accept_full = false;
+		poller_want(p->poller, &p->listener, p->accept_paused ? 0 : POLLER_IN);
+		return;
+	}
+	p->crowded_until_us = p->now_us + CROWDED_US;
+	if (!client_evict(p))
+		timer_arm(p->timeouts, &p->room, LIMIT_ACCEPT_PAUSE, p->now_us);
+}
+
+void
+room_expired(struct timer *t)
+{
+	make_room(OWNER(t, struct proxy, room));
+}
+
+void
+room_look(struct proxy *p)
+{
+	if (p->accept_full && !timer_is_armed(&p->room))
+		make_room(p);
 }

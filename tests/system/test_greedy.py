@@ -5,6 +5,7 @@ new ones wait in the kernel's queue.  Nothing spins, and everything recovers.
 """
 
 import os
+import select
 import signal
 import socket
 import threading
@@ -114,6 +115,19 @@ class Room(Greedy):
         lb = self.limited([self.origin().url], 64)
         self.crowd(lb).fill({crowd.one_octet: 200, crowd.silent: 50})
         self.is_polite_served(lb)
+
+    def test_nobody_goes_while_another_worker_has_room(self):
+        lb = self.ballast([self.origin().url], workers=2, timeouts=LONG, limits={"connections": 8})
+        held = []
+        for i in range(150):  # never more than 14 of 16, however they are spread
+            if len(held) == 14:
+                held.pop(i * 5 % 14).close()
+            client = lb.connect()
+            self.addCleanup(client.close)
+            client.send(b"GET / HTTP/1.1\r\nHost: half")
+            held.append(client)
+            # An answer would be a 408, or an end.
+            self.assertEqual(select.select([c.sock for c in held], [], [], 0.02)[0], [])
 
     def test_an_idle_connection_whose_request_is_here_already_is_not_the_one_to_go(self):
         lb = self.limited([self.origin().url], 8)

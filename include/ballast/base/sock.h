@@ -44,6 +44,8 @@ ssize_t sock_send(int fd, const void *, size_t); /* MSG_NOSIGNAL */
 ssize_t sock_sendv(int fd, const struct iovec *, int n);
 /* True when a pooled connection is neither closed nor has anything to read (MSG_PEEK). */
 bool sock_is_quiet(int fd);
+/* Is there something to read, or on a listener somebody to accept, at this moment? */
+bool sock_is_readable(int fd);
 /* Octets written that the other side has not acknowledged yet; 0 when that cannot be told. */
 uint32_t sock_unsent(int fd);
 /* The next close sends RST: the other side sees a cut, not an end. */

@@ -28,7 +28,7 @@ struct proxy_setup {
 		*admin; /* the master's Unix socket; NULL: the metrics path is not public */
 };
 
-enum { PROXY_LIMITS = 13 };
+enum { PROXY_LIMITS = 14 };
 
 /* Takes all memory, begins to accept.  NULL with errno. */
 struct proxy *proxy_create(const struct proxy_setup *);
