@@ -107,7 +107,7 @@ class Storm:
         counts = {}
         for pid, role in self.family().items():
             try:
-                counts[role] = max(counts.get(role, 0), len(os.listdir("/proc/%d/fd" % pid)))
+                counts[role] = max(counts.get(role, 0), len(harness.descriptors_of(pid)))
             except OSError:
                 pass  # it has just ended
         return counts

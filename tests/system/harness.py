@@ -114,6 +114,18 @@ def title_of(pid):
     return guest or read_proc(pid, "cmdline").rstrip("\0").replace("\0", " ").strip()
 
 
+def descriptors_of(pid):
+    """Without the pipes that a worker keeps for large bodies, a bounded number of them."""
+    found = []
+    for name in os.listdir("/proc/%d/fd" % pid):
+        try:
+            if not os.readlink("/proc/%d/fd/%s" % (pid, name)).startswith("pipe:"):
+                found.append(int(name))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return found
+
+
 def resident_kib(pid):
     match = re.search(r"^VmRSS:\s+(\d+)", read_proc(pid, "status"), re.M)
     return int(match.group(1)) if match else 0

@@ -13,7 +13,6 @@ and every gauge be zero.
 
 import itertools
 import json
-import os
 import socket
 
 import harness
@@ -89,16 +88,8 @@ def read_to_the_end(client, method="GET"):
     return Outcome(raw, was_reset, method)
 
 
-def is_pipe(pid, name):
-    """One of those that a worker keeps for large bodies, a bounded number of them."""
-    try:
-        return os.readlink("/proc/%d/fd/%s" % (pid, name)).startswith("pipe:")
-    except OSError:
-        return False
-
-
 def worker_descriptors(pid):
-    return len([name for name in os.listdir("/proc/%d/fd" % pid) if not is_pipe(pid, name)])
+    return len(harness.descriptors_of(pid))
 
 
 def control_metrics(lb):
