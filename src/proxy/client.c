@@ -22,8 +22,8 @@ client_count(struct client *c, enum client_state state)
 	c->counted = (uint8_t)state;
 }
 
-static void
-listen_or_not(struct proxy *p)
+void
+client_listen_or_not(struct proxy *p)
 {
 	bool wanted = !p->accept_full && !p->accept_paused;
 
@@ -46,7 +46,7 @@ accept_failed(struct proxy *p, int error)
 	if (error == -EMFILE && (room || !waits))
 		return;
 	p->accept_paused = true;
-	listen_or_not(p);
+	client_listen_or_not(p);
 	timer_arm(p->timeouts, &p->accept_pause, LIMIT_ACCEPT_PAUSE, p->now_us);
 }
 
@@ -56,7 +56,7 @@ client_accept_pause_over(struct timer *t)
 	struct proxy *p = OWNER(t, struct proxy, accept_pause);
 
 	p->accept_paused = false;
-	listen_or_not(p);
+	client_listen_or_not(p);
 }
 
 void
@@ -66,7 +66,7 @@ client_accept_again(struct proxy *p)
 		return;
 	p->accept_full = false;
 	timer_disarm(&p->room);
-	listen_or_not(p);
+	client_listen_or_not(p);
 }
 
 static void
@@ -113,7 +113,7 @@ client_room(struct proxy *p)
 	if (p->clients.in_use < p->clients_max)
 		return true;
 	p->accept_full = true;
-	listen_or_not(p);
+	client_listen_or_not(p);
 	room_wanted(p);
 	return false;
 }

@@ -319,6 +319,8 @@ void client_close(struct client *);
 /* Waits for it to take octets, LIMIT_CLIENT_WRITE for each. */
 void client_limit_write(struct client *, bool progress);
 void client_expired(struct timer *);
+/* Hears the listener, unless rows or descriptors are wanting. */
+void client_listen_or_not(struct proxy *);
 void client_accept_again(struct proxy *);
 void client_accept_pause_over(struct timer *);
 /* Its exchange ends with this reason, or, when nothing of a request has come, without a word. */

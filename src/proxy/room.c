@@ -167,7 +167,7 @@ make_room(struct proxy *p)
 		return;
 	if (!sock_is_readable(p->listener.fd)) { /* he was taken in elsewhere, or has left */
 		p->accept_full = false;
-		poller_want(p->poller, &p->listener, p->accept_paused ? 0 : POLLER_IN);
+		client_listen_or_not(p);
 		return;
 	}
 	p->crowded_until_us = p->now_us + CROWDED_US;

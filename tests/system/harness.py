@@ -12,11 +12,13 @@ event itself.  Environment: BALLAST (program), BUILD, BALLAST_ENGINE (poll, epol
 VALGRIND=1 (every instance under memcheck, see memcheck.py).
 """
 
+import glob
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -317,10 +319,8 @@ class Ballast:
 
     def control(self, target):
         """An answer of the master over its control socket, which works without workers."""
-        import glob
-        import socket as sockets
         paths = glob.glob(self.path("run") + "/*.sock") + glob.glob(self.path("*.sock"))
-        sock = sockets.socket(sockets.AF_UNIX)
+        sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(wire.TIMEOUT)
         sock.connect(paths[0])
         with wire.Stream(sock) as stream:
@@ -415,6 +415,20 @@ class Case(unittest.TestCase):
         script = Script(handle, **more)
         self.addCleanup(script.stop)
         return script
+
+    def bound(self, backlog=None):
+        """A port of ours that is refused (no backlog), or whose queue is full: then connects are not answered at all."""
+        listener = socket.socket()
+        self.addCleanup(listener.close)
+        listener.bind(("127.0.0.1", 0))
+        if backlog is not None:
+            listener.listen(backlog)
+            for _ in range(8):
+                filler = socket.socket()
+                self.addCleanup(filler.close)
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+        return "http://127.0.0.1:%d" % listener.getsockname()[1]
 
     def prepare(self, backends, **more):
         """An instance that is not started."""

@@ -29,20 +29,6 @@ def silent(_, stream):
 
 
 class Connects(nasty.Case):
-    def bound(self, backlog=None):
-        """A port that is refused (no backlog), or whose queue is full: then connects are not answered at all."""
-        listener = socket.socket()
-        self.addCleanup(listener.close)
-        listener.bind(("127.0.0.1", 0))
-        if backlog is not None:
-            listener.listen(backlog)
-            for _ in range(8):
-                filler = socket.socket()
-                self.addCleanup(filler.close)
-                filler.setblocking(False)
-                filler.connect_ex(listener.getsockname())
-        return "http://127.0.0.1:%d" % listener.getsockname()[1]
-
     def alone(self, url, **values):
         values["timeouts"] = dict(nasty.LONG, **values.get("timeouts", {}))
         self.lb = self.ballast([url], workers=1, access_log="stdout", retries=0, **values)

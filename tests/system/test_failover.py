@@ -1,6 +1,5 @@
 """Point 8: another backend is tried when it is safe, and only then."""
 
-import socket
 import unittest
 
 import harness
@@ -33,26 +32,6 @@ def half_a_body(script, stream):
 
 
 class Case(harness.Case):
-    def dead(self):
-        """A port that is bound and not listened on: connects are refused, and nobody takes it."""
-        sock = socket.socket()
-        self.addCleanup(sock.close)
-        sock.bind(("127.0.0.1", 0))
-        return "http://127.0.0.1:%d" % sock.getsockname()[1]
-
-    def full(self):
-        """Its backlog is full: connects are not answered at all."""
-        listener = socket.socket()
-        self.addCleanup(listener.close)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            filler = socket.socket()
-            self.addCleanup(filler.close)
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        return "http://127.0.0.1:%d" % listener.getsockname()[1]
-
     def retries(self, lb):
         return lb.metrics().value("lb_retries_total")
 
@@ -63,7 +42,7 @@ class Case(harness.Case):
 class Connect(Case):
     def test_a_refused_connect_costs_the_client_nothing(self):
         one = self.origin()
-        lb = self.ballast([self.dead(), one.url])
+        lb = self.ballast([self.bound(), one.url])
         for _ in range(10):
             self.assertEqual(lb.ask().get("X-Origin"), "one")
         self.assertEqual(self.retries(lb), self.errors(lb, "connect_refused"))
@@ -71,7 +50,7 @@ class Connect(Case):
 
     def test_any_method_may_go_on_after_it_since_nothing_was_sent(self):
         one = self.origin()
-        lb = self.ballast([self.dead(), one.url])
+        lb = self.ballast([self.bound(), one.url])
         for method, size in (("POST", 3), ("POST", 3), ("PATCH", 5000), ("PATCH", 5000),
                              ("POST", MB), ("POST", MB)):
             with self.subTest(method=method, size=size):
@@ -83,7 +62,7 @@ class Connect(Case):
 
     def test_a_chunked_upload_goes_on_too(self):
         one = self.origin()
-        lb = self.ballast([self.dead(), one.url])
+        lb = self.ballast([self.bound(), one.url])
         for _ in range(2):
             with lb.connect() as client:
                 client.send(wire.request("POST", "/echo", {"Transfer-Encoding": "chunked"}) +
@@ -93,13 +72,13 @@ class Connect(Case):
 
     def test_a_connect_that_times_out_costs_the_client_only_time(self):
         one = self.origin()
-        lb = self.ballast([self.full(), one.url], timeouts={"connect": "200ms"})
+        lb = self.ballast([self.bound(backlog=0), one.url], timeouts={"connect": "200ms"})
         for _ in range(2):
             self.assertEqual(lb.ask(method="POST", body=b"x").status, 200)
         self.assertGreaterEqual(self.errors(lb, "connect_timeout"), 1)
 
     def test_retries_says_how_many_further_backends_are_tried(self):
-        dead = [self.dead() for _ in range(3)]
+        dead = [self.bound() for _ in range(3)]
         for retries, refused in ((0, 1), (1, 2), (2, 3), (3, 3)):
             with self.subTest(retries):
                 lb = self.ballast(dead, retries=retries)
@@ -108,14 +87,14 @@ class Connect(Case):
 
     def test_no_backend_is_tried_twice_for_one_request(self):
         one = self.origin()
-        lb = self.ballast([self.dead(), self.dead(), one.url], retries=2, workers=1)
+        lb = self.ballast([self.bound(), self.bound(), one.url], retries=2, workers=1)
         for _ in range(9):
             self.assertEqual(lb.ask().status, 200)
         self.assertLessEqual(self.errors(lb, "connect_refused"), 18)
 
     def test_least_connection_fails_over_as_well(self):
         one = self.origin()
-        lb = self.ballast([self.dead(), one.url], strategy="least-connection")
+        lb = self.ballast([self.bound(), one.url], strategy="least-connection")
         self.assertEqual({lb.ask().status for _ in range(10)}, {200})
 
 

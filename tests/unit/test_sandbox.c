@@ -106,10 +106,25 @@ make_a_filter_of_its_own(void)
 	syscall(SYS_seccomp, 0, 0, NULL);
 }
 
-static const struct {
+struct refusal {
 	void (*act)(void);
 	const char *call;
-} refused[] = {
+};
+
+static void
+check_refused(const struct refusal *r)
+{
+	int status = in_sandbox(r->act);
+	char name[64];
+
+	snprintf(name, sizeof(name), "\"call\":\"%s\"", r->call);
+	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "%s: status %#x, %s",
+		r->call, (unsigned)status, said);
+	ck_assert_ptr_nonnull(strstr(said, "system call refused"));
+	ck_assert_msg(strstr(said, name) != NULL, "%s not in %s", name, said);
+}
+
+static const struct refusal refused[] = {
 	{ execute, "execveat" },
 	{ become_root, "setuid" },
 	{ read_the_parent, "process_vm_readv" },
@@ -121,14 +136,7 @@ static const struct {
 
 START_TEST(a_call_that_is_not_listed_ends_the_process_and_is_named)
 {
-	int status = in_sandbox(refused[_i].act);
-	char name[64];
-
-	snprintf(name, sizeof(name), "\"call\":\"%s\"", refused[_i].call);
-	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "%s: status %#x, %s",
-		refused[_i].call, (unsigned)status, said);
-	ck_assert_ptr_nonnull(strstr(said, "system call refused"));
-	ck_assert_msg(strstr(said, name) != NULL, "%s not in %s", name, said);
+	check_refused(&refused[_i]);
 }
 END_TEST
 
@@ -180,10 +188,7 @@ ignore_the_refusal(void)
 	signal(SIGSYS, SIG_IGN);
 }
 
-static const struct {
-	void (*act)(void);
-	const char *call;
-} plain_refused[] = {
+static const struct refusal plain_refused[] = {
 	{ read_a_file, "openat" },
 	{ start_a_process, "clone" },
 	{ signal_another, "kill" },
@@ -195,13 +200,7 @@ static const struct {
 
 START_TEST(nor_any_that_reaches_files_processes_or_code)
 {
-	int status = in_sandbox(plain_refused[_i].act);
-	char name[64];
-
-	snprintf(name, sizeof(name), "\"call\":\"%s\"", plain_refused[_i].call);
-	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "%s: status %#x, %s",
-		plain_refused[_i].call, (unsigned)status, said);
-	ck_assert_msg(strstr(said, name) != NULL, "%s not in %s", name, said);
+	check_refused(&plain_refused[_i]);
 }
 END_TEST
 
