@@ -512,6 +512,19 @@ children_ready(const struct children *c, const struct generation *g, enum slot_r
 	return n;
 }
 
+bool
+children_accept(const struct children *c, uint32_t before)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct child *k = &c->child[i];
+
+		if (is_alive(k) && k->role == ROLE_WORKER && k->generation->number < before &&
+			slot_state_of(k->slot) != SLOT_DRAINING)
+			return true;
+	}
+	return false;
+}
+
 unsigned
 children_alive(const struct children *c)
 {

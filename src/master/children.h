@@ -73,6 +73,8 @@ bool children_reopen_logs(struct children *);
 
 /* generation NULL: of all. */
 unsigned children_ready(const struct children *, const struct generation *, enum slot_role);
+/* A worker of a generation before this one has not yet said, in its slot, that it takes no connection any more. */
+bool children_accept(const struct children *, uint32_t before);
 unsigned children_alive(const struct children *);
 /* How many more could be forked now. */
 unsigned children_room(const struct children *);

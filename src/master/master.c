@@ -227,8 +227,8 @@ end_when_alone(struct master *m)
 static void
 keep_turning(struct master *m)
 {
-	bool settled = !m->ending && !m->reload_wanted && m->pending == NULL && is_whole(m) &&
-		       children_are_settled(&m->children);
+	bool settled = !m->ending && !m->reload_wanted && m->pending == NULL && !m->taking_over &&
+		       is_whole(m) && children_are_settled(&m->children);
 
 	if (settled)
 		timer_disarm(&m->tick);

@@ -46,6 +46,8 @@ struct master {
 	struct generation *current;
 	struct generation *pending; /* on its way to become current; NULL: no reload is going on */
 	uint64_t pending_deadline_us;
+	bool taking_over; /* the workers before `current` may still take connections */
+	uint64_t take_over_deadline_us;
 	uint32_t last_number; /* given to a generation, whatever became of it */
 	bool reload_wanted;
 	bool announced; /* the first generation was ready */

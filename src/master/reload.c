@@ -1,9 +1,10 @@
 /*
  * From one generation to the next, in the master: read, open, fork, wait until
- * all new workers are ready, then let the old ones go.  Invariant: until that
- * moment nothing that serves has changed, and whatever fails before it leaves
- * the current generation as it was.  A HUP during a reload is one more reload
- * afterwards, however many came.
+ * all new workers are ready, then let the old ones go; complete when these take
+ * no connection any more.  Invariant: until the new ones are ready nothing that
+ * serves has changed, and whatever fails before that leaves the current
+ * generation as it was.  A HUP during a reload is one more reload afterwards,
+ * however many came.
  */
 #include "private.h"
 
@@ -15,6 +16,7 @@
 #include "daemon.h"
 
 #define READY_WITHIN_US (UINT64_C(60) * 1000000)
+#define TAKE_OVER_WITHIN_US UINT64_C(1000000)
 
 static bool
 had_row(const struct generation *g, uint16_t row)
@@ -175,6 +177,16 @@ announce_listener(const struct generation *g, const struct generation *before)
 			LOG_INT("port", addr_port(&g->listener->bound)));
 }
 
+/* Nothing that comes in from now on meets the old configuration. */
+static void
+complete(struct master *m)
+{
+	m->taking_over = false;
+	log_info("reload completed", LOG_INT("generation", m->current->number),
+		LOG_INT("workers", m->wanted));
+	conclude(m, true);
+}
+
 /* The old listener closes with the old workers' own copies: they take nothing new. */
 static void
 commit(struct master *m)
@@ -187,10 +199,18 @@ commit(struct master *m)
 	announce_listener(m->current, before);
 	children_retire(&m->children, before, m->now_us);
 	generation_stop_listening(before);
-	log_info("reload completed", LOG_INT("generation", m->current->number),
-		LOG_INT("workers", m->wanted));
 	generation_release(&before);
-	conclude(m, true);
+	m->taking_over = true;
+	m->take_over_deadline_us = m->now_us + TAKE_OVER_WITHIN_US;
+}
+
+/* Of those that are told to leave, one that is stopped takes nothing either: it is not waited for. */
+static void
+look_at_former(struct master *m)
+{
+	if (m->now_us >= m->take_over_deadline_us ||
+		!children_accept(&m->children, m->current->number))
+		complete(m);
 }
 
 static void
@@ -231,6 +251,8 @@ reload_progress(struct master *m)
 {
 	if (m->pending != NULL)
 		look_at_pending(m);
+	else if (m->taking_over)
+		look_at_former(m);
 	else if (m->reload_wanted && has_room(m))
 		begin(m);
 }

@@ -61,6 +61,12 @@ slot_set_state(struct slot *slot, enum slot_state state)
 	atomic_store_explicit(&slot->state, state, memory_order_release);
 }
 
+enum slot_state
+slot_state_of(const struct slot *slot)
+{
+	return (enum slot_state)atomic_load_explicit(&slot->state, memory_order_acquire);
+}
+
 const char *
 slot_state_name(enum slot_state state)
 {

@@ -50,18 +50,19 @@ worker_memory_bytes(const struct config *cfg)
 
 /*
  * A connection that is idle at this moment may have its next request on the way: for a moment it is
- * still answered, and told to close.
+ * still answered, and told to close.  The slot says so only when nothing new is taken any more: a reload is
+ * complete then.
  */
 static void
 leave(struct worker *w, bool idle_too)
 {
-	if (!w->leaving)
-		(void)control_send(w->setup->control, CONTROL_LEAVING);
 	proxy_accept_rest(w->proxy); /* nobody else may be left to take them */
 	proxy_retire(w->proxy);
+	slot_set_state(w->setup->slot, SLOT_DRAINING);
+	if (!w->leaving)
+		(void)control_send(w->setup->control, CONTROL_LEAVING);
 	if (idle_too && !timer_is_armed(&w->idle_grace))
 		timer_arm(&w->timeouts, &w->idle_grace, LIMIT_IDLE_GRACE, *proxy_now(w->proxy));
-	slot_set_state(w->setup->slot, SLOT_DRAINING);
 	if (!w->leaving)
 		timer_arm(&w->timeouts, &w->drain, LIMIT_DRAIN, *proxy_now(w->proxy));
 	if (!w->leaving && w->setup->config->timeouts.drain_us == 0)

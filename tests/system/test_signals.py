@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 import unittest
 
 import harness
@@ -41,6 +42,23 @@ class Reload(harness.Case):
         self.assertEqual(metrics.value("lb_requests_total", backend=one.url), 1, "counters stay")
         self.assertTrue(metrics.has("lb_backend_up", backend=two.url))
         self.assertFalse(metrics.has("lb_backend_up", backend=one.url))
+
+    def test_a_completed_reload_is_seen_by_every_request_after_it(self):
+        origins = [self.origin("one"), self.origin("two")]
+        lb = self.ballast([origins[0].url], workers=4)
+        for i in range(1, 9):
+            lb.reload(backends=[origins[i % 2].url])
+            self.assertEqual({lb.ask().get("X-Origin") for _ in range(4)}, {origins[i % 2].name})
+
+    def test_a_reload_waits_for_a_worker_that_may_still_accept_but_not_for_ever(self):
+        lb = self.ballast([self.origin().url], workers=2)
+        stopped = lb.workers()[0]
+        os.kill(stopped, signal.SIGSTOP)
+        began = time.monotonic()
+        lb.reload()
+        self.assertGreater(time.monotonic() - began, 0.9)
+        os.kill(stopped, signal.SIGCONT)
+        harness.wait_for(lambda: stopped not in lb.workers(), "the former worker to leave")
 
     def test_a_bad_file_changes_nothing_and_is_logged_with_its_line(self):
         one = self.origin()

@@ -57,6 +57,7 @@ unsigned slot_index(const struct shm *, const struct slot *);
 /* Master, after the reap: every gauge becomes 0, the slot FREE; counters stay. */
 void slot_fold(struct shm *, struct slot *);
 void slot_set_state(struct slot *, enum slot_state);
+enum slot_state slot_state_of(const struct slot *);
 const char *slot_state_name(enum slot_state);
 
 /* Sums over all slots. */
