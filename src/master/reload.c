@@ -15,7 +15,7 @@
 
 #include "daemon.h"
 
-#define READY_WITHIN_US (UINT64_C(60) * 1000000)
+#define READY_WITHIN_US     (UINT64_C(60) * 1000000)
 #define TAKE_OVER_WITHIN_US UINT64_C(1000000)
 
 static bool
