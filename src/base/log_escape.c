@@ -1,13 +1,18 @@
 /*
  * JSON string escaping, the one way by which text from outside enters a log.
  * Runs in every process, for the log and for each line of the access log, so
- * plain ASCII takes the short path.  Pure: owns nothing, allocates nothing.
+ * plain ASCII takes the short path, 16 octets at a time where SSE2 is there and
+ * 8 elsewhere; is_plain() is the reference for both.  Pure: owns nothing.
  * Invariant: the output is valid inside a JSON string and harmless to a
  * terminal, whatever octets came in, and wherever `cap` ended it.
  */
 #include "ballast/base/log.h"
 
 #include <string.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static bool
 is_tail(unsigned char c)
@@ -48,6 +53,95 @@ static bool
 is_plain(unsigned char c)
 {
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* The same octet eight times. */
+#define EIGHT(octet) (UINT64_C(0x0101010101010101) * (octet))
+
+/* Not 0 when an octet of w is less than `octet`, and, as long as none has its high bit set, only then. */
+static uint64_t
+below(uint64_t w, unsigned char octet)
+{
+	return (w - EIGHT(octet)) & ~w & EIGHT(0x80);
+}
+
+/* All eight at once.  A carry or borrow only ever leaves an octet that is barred itself. */
+static bool
+word_is_plain(const char *text)
+{
+	uint64_t w, high;
+
+	memcpy(&w, text, sizeof(w));
+	high = (w | (w + EIGHT(1))) & EIGHT(0x80);
+	return (high | below(w, 0x20) | below(w ^ EIGHT('"'), 1) | below(w ^ EIGHT('\\'), 1)) == 0;
+}
+
+/*
+ * Where the next `stride` octets lie, of n that are no fewer: what is left at the end is looked at with some
+ * that were looked at before.
+ */
+static size_t
+stride_at(size_t i, size_t n, size_t stride)
+{
+	return i < n - stride ? i : n - stride;
+}
+
+static size_t
+copy_plain_by_8(char *out, const char *text, size_t n)
+{
+	size_t i = 0;
+
+	for (; n >= 8 && i < n; i += 8) {
+		i = stride_at(i, n, 8);
+		if (!word_is_plain(text + i))
+			break;
+		memcpy(out + i, text + i, 8);
+	}
+	for (; i < n && is_plain((unsigned char)text[i]); i++)
+		out[i] = text[i];
+	return i;
+}
+
+#ifdef __SSE2__
+/* One bit for each of the 16 octets that is not plain. */
+static unsigned
+stops_in(__m128i v)
+{
+	/* Signed, so that octets from 0x80 on are below the space as well. */
+	__m128i printable = _mm_cmpgt_epi8(v, _mm_set1_epi8(0x1f));
+	__m128i barred = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)),
+		_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+			_mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+
+	return ~(unsigned)_mm_movemask_epi8(_mm_andnot_si128(barred, printable)) & 0xffff;
+}
+
+static size_t
+copy_plain_by_16(char *out, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i += 16) {
+		__m128i v;
+		unsigned stops;
+
+		i = stride_at(i, n, 16);
+		v = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
+		stops = stops_in(v);
+		_mm_storeu_si128((__m128i *)(void *)(out + i), v);
+		if (stops != 0)
+			return i + (unsigned)__builtin_ctz(stops);
+	}
+	return n;
+}
+#endif
+
+size_t
+log_copy_plain(char *out, const char *text, size_t n)
+{
+#ifdef __SSE2__
+	if (n >= 16)
+		return copy_plain_by_16(out, text, n);
+#endif
+	return copy_plain_by_8(out, text, n);
 }
 
 /* The letter behind the backslash, or 0 when there is no short form. */
@@ -103,26 +197,32 @@ escape_one(char out[6], const unsigned char *s, size_t left, size_t *used)
 	return n;
 }
 
+static size_t
+smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 size_t
 log_escape_json(char *out, size_t cap, const char *text, size_t len)
 {
-	const unsigned char *s = (const unsigned char *)text;
-	size_t n = 0, i = 0;
+	size_t n = log_copy_plain(out, text, smaller(len, cap));
+	size_t i = n;
 
 	while (i < len && n < cap) {
+		size_t used, plain, length;
 		char piece[6];
-		size_t used, length;
 
-		if (is_plain(s[i])) {
-			out[n++] = (char)s[i++];
-			continue;
-		}
-		length = escape_one(piece, s + i, len - i, &used);
+		length = escape_one(piece, (const unsigned char *)text + i, len - i, &used);
+
 		if (length > cap - n)
 			break;
 		memcpy(out + n, piece, length);
 		n += length;
 		i += used;
+		plain = log_copy_plain(out + n, text + i, smaller(len - i, cap - n));
+		n += plain;
+		i += plain;
 	}
 	return n;
 }

@@ -254,6 +254,12 @@ poller_turn(struct poller *p, int timeout_ms, uint64_t *now_us)
 	return wake_all(p);
 }
 
+bool
+poller_refresh(struct poller *p)
+{
+	return p->engine->refresh != NULL && p->engine->refresh(p->state, &p->queue);
+}
+
 enum poller_engine
 poller_engine(const struct poller *p)
 {

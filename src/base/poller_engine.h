@@ -30,6 +30,8 @@ struct engine {
 	void (*remove)(void *, struct watch *);
 	/* Waits, reports each event with engine_report into the queue.  0 or -errno. */
 	int (*wait)(void *, int timeout_ms, struct watch *queue);
+	/* The same without waiting; false: not all that the kernel had to tell was told.  NULL: it would cost too much. */
+	bool (*refresh)(void *, struct watch *queue);
 };
 
 const struct engine *engine_poll(void);

@@ -10,10 +10,10 @@
  * between, and because every removal unregisters before its descriptor is
  * closed: a duplicate in another process would keep a forgotten one alive.
  *
- * A shared watch is level-triggered and every process that waits is woken: with
- * EPOLLEXCLUSIVE the kernel wakes the same one again and again, and of two
- * workers one got nearly all connections.  Wanting nothing is leaving, so that a
- * process which does not accept is not woken, and wanting again is joining anew.
+ * A shared watch is level-triggered, and of the processes that sleep on it one is
+ * woken (EPOLLEXCLUSIVE), the one that joined first, again and again: it is the owner's
+ * business to leave when it has had its share.  Wanting nothing is leaving, so that a
+ * process which does not accept is not woken, and wanting again is joining anew, last.
  */
 #include "poller_engine.h"
 
@@ -100,7 +100,7 @@ join_shared(const struct epoll_engine *e, struct watch *w)
 	w->marks |= MARK_OFF;
 	if (w->want == 0)
 		return 0;
-	rc = control(e, EPOLL_CTL_ADD, w, events);
+	rc = control(e, EPOLL_CTL_ADD, w, events | EPOLLEXCLUSIVE);
 	if (rc == 0)
 		w->marks &= (uint8_t)~MARK_OFF;
 	return rc;
@@ -148,17 +148,33 @@ epoll_want(void *engine, struct watch *w)
 	return join_own(engine, EPOLL_CTL_MOD, w);
 }
 
+/* How many events there were, or -errno. */
 static int
-epoll_turn(void *engine, int timeout_ms, struct watch *queue)
+collect(struct epoll_engine *e, int timeout_ms, struct watch *queue)
 {
-	struct epoll_engine *e = engine;
 	int n = epoll_wait(e->fd, e->events, BATCH, timeout_ms);
 
 	if (n < 0)
 		return -errno;
 	for (int i = 0; i < n; i++)
 		engine_report(queue, e->events[i].data.ptr, e->events[i].events);
-	return 0;
+	return n;
+}
+
+static int
+epoll_turn(void *engine, int timeout_ms, struct watch *queue)
+{
+	int n = collect(engine, timeout_ms, queue);
+
+	return n < 0 ? n : 0;
+}
+
+static bool
+epoll_refresh(void *engine, struct watch *queue)
+{
+	int n = collect(engine, 0, queue);
+
+	return n >= 0 && n < BATCH;
 }
 
 static const struct engine table = {
@@ -169,6 +185,7 @@ static const struct engine table = {
 	.want = epoll_want,
 	.remove = epoll_remove,
 	.wait = epoll_turn,
+	.refresh = epoll_refresh,
 };
 
 const struct engine *

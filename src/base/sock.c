@@ -250,15 +250,27 @@ sock_recv(int fd, void *buf, size_t n)
 	return got < 0 ? -errno : got;
 }
 
-ssize_t
-sock_send(int fd, const void *buf, size_t n)
+static ssize_t
+send_with(int fd, const void *buf, size_t n, int flags)
 {
 	ssize_t put;
 
 	do
-		put = send(fd, buf, n, MSG_NOSIGNAL);
+		put = send(fd, buf, n, MSG_NOSIGNAL | flags);
 	while (put < 0 && errno == EINTR);
 	return put < 0 ? -errno : put;
+}
+
+ssize_t
+sock_send(int fd, const void *buf, size_t n)
+{
+	return send_with(fd, buf, n, 0);
+}
+
+ssize_t
+sock_send_last(int fd, const void *buf, size_t n)
+{
+	return send_with(fd, buf, n, MSG_MORE);
 }
 
 ssize_t

@@ -19,12 +19,14 @@ static const char *const access_formats[] = { "json", "combined", NULL };
 static const char *const access_outputs[] = { "off", "stdout", NULL };
 static const char *const event_engines[] = { "auto", "poll", "epoll", NULL };
 static const char *const sandboxes[] = { "auto", "off", NULL };
+static const char *const schedulings[] = { "batch", "other", NULL };
 
 _Static_assert(LEVEL_DEBUG == 0 && LEVEL_FATAL == 4, "log_levels follows enum log_level");
 _Static_assert(LOG_AUTO == 0 && LOG_JSON == 1 && LOG_CONSOLE == 2, "log_formats, too");
 _Static_assert(ACCESS_JSON == 0 && ACCESS_COMBINED == 1, "access_formats, too");
 _Static_assert(POLLER_AUTO == 0 && POLLER_POLL == 1 && POLLER_EPOLL == 2, "event_engines, too");
 _Static_assert(SANDBOX_AUTO == 0 && SANDBOX_OFF == 1, "sandboxes, too");
+_Static_assert(SCHEDULING_BATCH == 0 && SCHEDULING_OTHER == 1, "schedulings, too");
 
 #define ROW(home_, owner_, path_, kind_, member_, fallback_, least_, most_, help_, ...)            \
 	{ .path = (path_),                                                                         \

@@ -22,7 +22,7 @@
 #include "title.h"
 
 /* Without close_range(2) (Linux before 5.9): the master's few descriptors are low ones. */
-enum { DESCRIPTORS_LOW = 4096, KEPT_MAX = 4 };
+enum { DESCRIPTORS_LOW = 4096 };
 /* The standard streams, those kept, signals, epoll, one that is being passed; and some that cost nothing. */
 enum { OWN_DESCRIPTORS = 32 };
 
@@ -84,18 +84,26 @@ take_own_log(const struct config *c)
 	(void)log_open(c->log_level, c->log_format, c->log_output);
 }
 
+enum { KEPT = 4 }; /* beside the bells */
+
 static void
 let_go(const struct child_setup *s)
 {
+	const struct generation *g = s->generation;
 	bool worker = s->role == ROLE_WORKER;
-	int kept[KEPT_MAX] = {
-		s->control,
-		log_fd(),
-		worker ? s->generation->listener->fd : -1,
-		worker ? s->generation->access_log : -1,
-	};
+	unsigned bells = worker ? g->n_bells : 0;
+	int *kept = calloc(KEPT + bells, sizeof(*kept));
 
-	close_all_but(kept, KEPT_MAX);
+	if (kept == NULL)
+		exit(WORKER_FAILED);
+	kept[0] = s->control;
+	kept[1] = log_fd();
+	kept[2] = worker ? g->listener->fd : -1;
+	kept[3] = worker ? g->access_log : -1;
+	for (unsigned i = 0; i < bells; i++)
+		kept[KEPT + i] = g->bells[i];
+	close_all_but(kept, KEPT + bells);
+	free(kept);
 	forget_input();
 }
 
@@ -128,6 +136,8 @@ work(const struct child_setup *s)
 		.slot = s->slot,
 		.balance = &s->generation->balance,
 		.listener = s->generation->listener->fd,
+		.bells = s->generation->bells,
+		.n_bells = s->generation->n_bells,
 		.control = s->control,
 		.access_log = s->generation->access_log,
 		.sandbox = wants_sandbox(s),

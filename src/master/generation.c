@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "ballast/base/clock.h"
@@ -145,6 +146,31 @@ open_listeners(struct generation *g, const struct generation *previous, struct e
 	return g->listener != NULL && (g->admin != NULL || !c->admin_on);
 }
 
+static void
+close_bells(struct generation *g)
+{
+	for (unsigned i = 0; i < g->n_bells; i++)
+		fd_close(&g->bells[i]);
+	free(g->bells);
+}
+
+static bool
+hang_bells(struct generation *g, unsigned workers, struct err *err)
+{
+	g->bells = calloc(workers, sizeof(*g->bells));
+	while (g->bells != NULL && g->n_bells < workers) {
+		int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+		if (fd < 0)
+			break;
+		g->bells[g->n_bells++] = fd;
+	}
+	if (g->n_bells == workers)
+		return true;
+	err_add(err, "workers: no descriptors for %u of them: %s", workers, strerror(errno));
+	return false;
+}
+
 static bool
 assign_rows(const struct generation *g, struct shm *shm, uint32_t oldest, struct err *err)
 {
@@ -192,7 +218,8 @@ fill(struct generation *g, const struct generation_setup *s, struct err *err)
 		err_add(err, "out of memory");
 		return false;
 	}
-	if (!open_listeners(g, s->previous, err) || !open_access_log(g, err))
+	if (!open_listeners(g, s->previous, err) || !open_access_log(g, err) ||
+		!hang_bells(g, s->workers, err))
 		return false;
 	if (!assign_rows(g, s->shm, s->oldest, err)) {
 		if (s->previous != NULL)
@@ -243,6 +270,7 @@ generation_release(struct generation **held)
 		return;
 	generation_stop_listening(g);
 	access_log_close(g);
+	close_bells(g);
 	balance_free(&g->balance);
 	free(g->rows);
 	config_free(g->config);

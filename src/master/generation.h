@@ -20,6 +20,8 @@ struct generation {
 	struct balance balance;
 	struct listener *listener; /* NULL once it takes no new connections */
 	struct listener *admin;    /* NULL: admin.listen is off */
+	int *bells;                /* eventfds, by which its workers call each other */
+	unsigned n_bells;
 	int access_log;            /* -1: off */
 	int passed_log;            /* the log, while it is being passed to its children; else -1 */
 	bool reopening;
@@ -30,13 +32,14 @@ struct generation_setup {
 	uint32_t number;
 	uint32_t oldest; /* generation that still has children, or number */
 	struct config *config;
+	unsigned workers;
 	const struct generation
 		*previous; /* its listeners are kept where the address is the same; NULL at start */
 	struct shm *shm;
 };
 
 /*
- * Takes the config in any case.  Opens listeners and access log, assigns rows.  NULL: told in
+ * Takes the config in any case.  Opens listeners, access log and the bells of so many workers, assigns rows.  NULL: told in
  * err, nothing stays.
  */
 struct generation *generation_create(const struct generation_setup *, struct err *);

@@ -121,6 +121,7 @@ next_generation(struct master *m, struct err *why)
 		.number = ++m->last_number,
 		.oldest = children_oldest(&m->children, m->current->number),
 		.previous = m->current,
+		.workers = m->wanted,
 		.shm = &m->shm,
 	};
 

@@ -258,6 +258,7 @@ open_generation(struct master *m, struct config *config, struct err *err)
 		.number = 1,
 		.oldest = 1,
 		.config = config,
+		.workers = m->wanted,
 		.shm = &m->shm,
 	};
 

@@ -1,10 +1,11 @@
 /*
- * Connections of clients: accept, the idle state between exchanges, lingering
+ * Connections of clients: their beginning, the idle state between exchanges, lingering
  * close.  An idle client is one row of a slab, a timer and a watch: no buffer.
  * What a client asks for is the exchange's business, not this file's.
  */
 #include "private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -20,53 +21,6 @@ client_count(struct client *c, enum client_state state)
 	gauge_add(&gauges[c->counted], -1);
 	gauge_add(&gauges[state], 1);
 	c->counted = (uint8_t)state;
-}
-
-void
-client_listen_or_not(struct proxy *p)
-{
-	bool wanted = !p->accept_full && !p->accept_paused;
-
-	if (p->listener.fd >= 0)
-		poller_want(p->poller, &p->listener, wanted ? POLLER_IN : 0);
-}
-
-/*
- * Out of descriptors: what is idle makes room, first a pooled connection, which nobody will miss.  When
- * nothing is, or the shortage is not ours alone, nothing may spin: we look again soon.
- */
-static void
-accept_failed(struct proxy *p, int error)
-{
-	bool waits = sock_is_readable(
-		p->listener.fd); /* the descriptor is asked for before the queue is looked at */
-	bool room = waits && (upstream_evict_idle(p) || client_evict(p));
-
-	metrics_count(p->shm, p->slot, COUNTER_ACCEPT_ERRORS, 1);
-	if (error == -EMFILE && (room || !waits))
-		return;
-	p->accept_paused = true;
-	client_listen_or_not(p);
-	timer_arm(p->timeouts, &p->accept_pause, LIMIT_ACCEPT_PAUSE, p->now_us);
-}
-
-void
-client_accept_pause_over(struct timer *t)
-{
-	struct proxy *p = OWNER(t, struct proxy, accept_pause);
-
-	p->accept_paused = false;
-	client_listen_or_not(p);
-}
-
-void
-client_accept_again(struct proxy *p)
-{
-	if (!p->accept_full || p->retiring || p->clients.in_use >= p->clients_max)
-		return;
-	p->accept_full = false;
-	timer_disarm(&p->room);
-	client_listen_or_not(p);
 }
 
 static void
@@ -86,9 +40,12 @@ client_identify(struct client *c, const struct addr *peer)
 	c->rate_hash = rate_hash(c->proxy->shm, &network);
 }
 
-static void
-client_open(struct proxy *p, struct client *c, int fd, const struct addr *peer)
+void
+client_open(struct proxy *p, int fd, const struct addr *peer)
 {
+	struct client *c = slab_take(&p->clients);
+
+	assert(c != NULL);
 	memset(c, 0, sizeof(*c));
 	c->proxy = p;
 	c->counted = CLIENT_IDLE;
@@ -104,58 +61,6 @@ client_open(struct proxy *p, struct client *c, int fd, const struct addr *peer)
 	gauge_add(&p->slot->clients[CLIENT_IDLE], 1);
 	counter_add(&p->slot->accepted, 1);
 	timer_arm(p->timeouts, &c->timer, LIMIT_REQUEST_HEADER, p->now_us);
-}
-
-/* The listener wakes all workers: one that is full leaves who waits to the others first. */
-static bool
-client_room(struct proxy *p)
-{
-	if (p->clients.in_use < p->clients_max)
-		return true;
-	p->accept_full = true;
-	client_listen_or_not(p);
-	room_wanted(p);
-	return false;
-}
-
-static bool
-error_passes(int rc)
-{
-	return rc == -ECONNABORTED || rc == -EPROTO || rc == -EPERM;
-}
-
-/* One connection from the queue.  False when there is none, or no room for it. */
-static bool
-accept_one(struct proxy *p)
-{
-	struct addr peer;
-	int fd;
-
-	if (!client_room(p))
-		return false;
-	fd = sock_accept(p->listener.fd, &peer);
-	if (fd == -EAGAIN)
-		return false;
-	if (fd >= 0)
-		client_open(p, slab_take(&p->clients), fd, &peer);
-	else if (!error_passes(fd))
-		accept_failed(p, fd);
-	return fd >= 0 || error_passes(fd);
-}
-
-/* One per turn: for the next one another worker may come first. */
-void
-client_accept(struct watch *w)
-{
-	watch_clear(w, POLLER_IN);
-	accept_one(OWNER(w, struct proxy, listener));
-}
-
-void
-client_accept_rest(struct proxy *p)
-{
-	while (p->listener.fd >= 0 && p->clients.in_use < p->clients_max && accept_one(p))
-		continue;
 }
 
 ssize_t

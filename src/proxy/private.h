@@ -6,8 +6,8 @@
  *	room.c      who makes room                buffer.c    fixed buffers
  *	flow.c      one direction of a body       pipe.c      what passes without being copied
  *	exchange.c  the table of steps            request.c, forward.c, relay.c, finish.c  the steps
- *	failure.c   why it ended                  account.c   counters and the access-log line
- *	proxy.c     memory, draining
+ *	failure.c   why it ended                  account.c   counters, notes for the access log
+ *	proxy.c     memory, draining              access_log.c, decimal.c  its lines
  */
 #ifndef BALLAST_PROXY_PRIVATE_H
 #define BALLAST_PROXY_PRIVATE_H
@@ -38,6 +38,7 @@ enum limit {
 	LIMIT_TUNNEL,
 	LIMIT_ACCEPT_PAUSE,
 	LIMIT_ROOM,
+	LIMIT_ACCESS_LOG,
 	N_LIMITS,
 	NO_LIMIT = N_LIMITS,
 };
@@ -80,7 +81,8 @@ struct flow {
 	uint8_t coding; /* enum flow_coding */
 	uint8_t state;  /* enum flow_state */
 	bool in_trailers;
-	bool lenient;        /* what a backend sends: see flow_begin_response */
+	bool lenient; /* what a backend sends: see flow_begin_response */
+	bool ends;    /* what is there is all, and the connection is closed as soon as it is sent */
 	bool no_trailers;    /* the head's Connection may have named some: none goes on */
 	uint32_t scanned;    /* of a trailer section that is not whole yet */
 	struct buffer *rest; /* of a head the socket has not taken yet; goes first */
@@ -156,7 +158,8 @@ struct note_text {
 struct note {
 	uint16_t uri_n;
 	char uri[NOTE_URI];
-	struct note_text method, host, user_agent, referer, request_id;
+	struct note_text method, host, user_agent, referer;
+	struct note_text request_id; /* of a trusted proxy; empty: it is the exchange's own */
 };
 
 enum at { AT_HEAD, AT_ADMIT, AT_PICK, AT_CONNECT, AT_SEND, AT_RELAY, AT_FINISH, N_AT };
@@ -221,10 +224,17 @@ struct proxy {
 	uint64_t now_us;
 	uint64_t wall_offset_us, wall_checked_us;
 	struct watch listener;
+	struct watch bell; /* another worker leaves a connection to us */
+	const int *bells;  /* of all workers of the generation, by number - 1 */
+	unsigned n_bells;
+	struct timer look_again; /* whether the others do take what was left to them */
+	uint32_t held_when_left;
+	uint64_t alone_until_us;
 	struct timer accept_pause; /* out of descriptors */
 	struct timer room; /* out of rows: when to look whether somebody still waits for one */
 	uint64_t crowded_until_us; /* not long ago somebody did, and no other worker took him in */
 	bool retiring, draining;
+	bool left;          /* connections are left to the others */
 	bool accept_full;   /* not accepting for want of a row */
 	bool accept_paused; /* or of a descriptor */
 	struct pipe pipes[PIPES_MAX], *free_pipes;
@@ -244,14 +254,25 @@ struct proxy {
 	const struct exchange *head_of; /* whose request head is in `head`, NULL: nobody's */
 	bool head_spoiled;              /* it was used for trailers since */
 	struct slices *slices;
-	/* the access log of this turn */
+	char flat[4096]; /* what is sent as one piece */
+	/* the access log: what is not written yet */
 	int log_fd;
 	bool log_is_pipe; /* or anything else that is not a regular file */
 	char *log;
 	size_t log_n;
+	uint64_t log_written_us;
+	struct timer log_late; /* armed only while lines wait */
+	uint64_t log_date_s;   /* whose text log_date is */
+	size_t log_date_n;
+	char log_date[40];
 };
 
-enum { LOG_BATCH = 1 << 18, LOG_LINE_MAX = 1 << 14 };
+/*
+ * From LOG_FULL on the lines that were gathered are written, so that there is always room for one more.  A file
+ * takes 64 KiB at 0.6 of the cost per octet of 16 KiB; more gains little, and leaves the cache.
+ */
+enum { LOG_LINE_MAX = 1 << 14, LOG_FULL = 1 << 16, LOG_BATCH = LOG_FULL + LOG_LINE_MAX };
+enum { LOG_LATE_US = 20000 }; /* no line waits longer */
 
 /* buffer.c */
 struct buffer *buffer_take(struct proxy *);
@@ -303,10 +324,22 @@ void pipe_give(struct proxy *, struct pipe **);
 ssize_t pipe_fill(struct pipe *, int fd, size_t n);
 ssize_t pipe_drain(struct pipe *, int fd);
 
-/* client.c */
-void client_accept(struct watch *listener);
+/* accept.c */
+/* Hears the listener from now on, and the bell.  0 or -errno. */
+int accept_begin(struct proxy *, const struct proxy_setup *);
+/* Listener and bells are closed here. */
+void accept_end(struct proxy *);
+void accept_turn_over(struct proxy *);
+/* There is a row again. */
+void accept_room(struct proxy *);
+/* About once a second: a worker that was woken for a connection may have died before it took it. */
+void accept_missed(struct proxy *);
 /* Before the listener is closed for good: those in its queue would be reset. */
-void client_accept_rest(struct proxy *);
+void accept_rest(struct proxy *);
+
+/* client.c */
+/* There is a row for it. */
+void client_open(struct proxy *, int fd, const struct addr *peer);
 void client_wake(struct watch *);
 /* Reads into client->in.  > 0 octets, 0 at the end, -EAGAIN, -ENOBUFS (buffer full) or another -errno. */
 ssize_t client_fill(struct client *);
@@ -319,10 +352,6 @@ void client_close(struct client *);
 /* Waits for it to take octets, LIMIT_CLIENT_WRITE for each. */
 void client_limit_write(struct client *, bool progress);
 void client_expired(struct timer *);
-/* Hears the listener, unless rows or descriptors are wanting. */
-void client_listen_or_not(struct proxy *);
-void client_accept_again(struct proxy *);
-void client_accept_pause_over(struct timer *);
 /* Its exchange ends with this reason, or, when nothing of a request has come, without a word. */
 void client_fail(struct client *, enum failure);
 void client_drain_idle(struct proxy *);
@@ -392,8 +421,18 @@ void account_note(struct exchange *, const struct head *);
 /* Of a request whose head was refused: its first line, as far as it looks like one. */
 void account_note_line(struct exchange *, struct span head);
 void account_exchange(struct exchange *);
-void account_open(struct proxy *, int fd);
-void account_flush(struct proxy *);
+
+/* access_log.c */
+/* Its line, at most LOG_LINE_MAX octets of text at `at`.  Returns their end. */
+char *access_log_json(char *at, const struct exchange *);
+char *access_log_combined(char *at, const struct exchange *);
+/* One more line; it is written LOG_LATE_US later, or when many are there, unless somebody does it before. */
+void access_log_add(struct exchange *);
+/* At the end of a turn: writes what waits, unless it came on the heels of others. */
+void access_log_turn_over(struct proxy *);
+/* All that waits is written, or lost. */
+void access_log_flush(struct proxy *);
+void access_log_open(struct proxy *, int fd);
 uint64_t proxy_wall_us(struct proxy *);
 
 #endif

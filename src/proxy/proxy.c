@@ -11,37 +11,43 @@
 
 enum {
 	SPARE_DESCRIPTORS = 64,
-	OWN_DESCRIPTORS = 24, /* logs, listener, control, signals, the poller, one being passed */
+	OWN_DESCRIPTORS =
+		24, /* logs, listener, control, signals, the poller, one being passed; and bells */
 	POOL_SPARE = 256,
 	BUFFERS_EACH = 4,    /* held by one client, at most */
 	BUFFERS_PASSING = 4, /* taken and given within one call */
 };
 
+static rlim_t
+own_descriptors(const struct config *cfg)
+{
+	return OWN_DESCRIPTORS + (rlim_t)cfg->process.workers;
+}
+
 uint32_t
 proxy_descriptors(const struct config *cfg)
 {
-	return 2 * cfg->limits.connections + 2 * PIPES_MAX + POOL_SPARE + SPARE_DESCRIPTORS;
+	return 2 * cfg->limits.connections + 2 * PIPES_MAX + POOL_SPARE + SPARE_DESCRIPTORS +
+	       cfg->process.workers;
 }
 
 uint32_t
 proxy_clients_max(const struct config *cfg)
 {
 	uint32_t n = cfg->limits.connections;
+	rlim_t own = own_descriptors(cfg);
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
-		limit.rlim_cur >= 2 * (rlim_t)n + OWN_DESCRIPTORS)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= 2 * (rlim_t)n + own)
 		return n;
-	return limit.rlim_cur > OWN_DESCRIPTORS + 2
-		       ? (uint32_t)(limit.rlim_cur - OWN_DESCRIPTORS) / 2
-		       : 1;
+	return limit.rlim_cur > own + 2 ? (uint32_t)(limit.rlim_cur - own) / 2 : 1;
 }
 
 /* Pipes are a luxury: they get the descriptors that clients and backends leave. */
 static uint32_t
 pipes_affordable(const struct proxy *p)
 {
-	rlim_t needed = 2 * (rlim_t)p->clients_max + OWN_DESCRIPTORS;
+	rlim_t needed = 2 * (rlim_t)p->clients_max + own_descriptors(p->config);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= needed)
@@ -92,6 +98,7 @@ set_limits(struct proxy *p)
 		[LIMIT_TUNNEL] = t->tunnel_us,
 		[LIMIT_ACCEPT_PAUSE] = 100000,
 		[LIMIT_ROOM] = 5000,
+		[LIMIT_ACCESS_LOG] = LOG_LATE_US,
 	};
 
 	for (unsigned i = 0; i < N_LIMITS; i++)
@@ -220,10 +227,8 @@ begin(struct proxy *p, const struct proxy_setup *s)
 	p->now_us = clock_now_us();
 	p->clients_max = proxy_clients_max(p->config);
 	pipes_init(p, pipes_affordable(p));
-	p->accept_pause.expired = client_accept_pause_over;
 	p->room.expired = room_expired;
-	p->listener = (struct watch){ .wake = client_accept, .fd = -1, .shared = true };
-	return poller_add(p->poller, &p->listener, s->listener, POLLER_IN);
+	return accept_begin(p, s);
 }
 
 struct proxy *
@@ -240,8 +245,8 @@ proxy_create(const struct proxy_setup *s)
 	p->balance = s->balance;
 	p->poller = s->poller;
 	p->timeouts = s->timeouts;
-	account_open(p, s->access_log);
-	p->listener.fd = -1;
+	access_log_open(p, s->access_log);
+	p->listener.fd = p->bell.fd = -1;
 	set_limits(p);
 	rc = make_targets(p, s->admin) && make_scratch(p) ? reserve(p) : -ENOMEM;
 	if (rc == 0)
@@ -257,7 +262,7 @@ proxy_create(const struct proxy_setup *s)
 void
 proxy_destroy(struct proxy *p)
 {
-	account_flush(p);
+	access_log_flush(p);
 	proxy_retire(p);
 	/* The pool goes the same way as ever: counted down and closed. */
 	while (upstream_evict_idle(p))
@@ -298,7 +303,7 @@ bury_upstreams(struct proxy *p)
 }
 
 void
-proxy_trim(struct proxy *p)
+proxy_beat(struct proxy *p)
 {
 	struct slab *const slabs[] = { &p->buffers, &p->exchanges, &p->upstreams, &p->clients,
 		&p->notes };
@@ -307,6 +312,7 @@ proxy_trim(struct proxy *p)
 		if (slabs[i]->base != NULL)
 			slab_trim(slabs[i]);
 	}
+	accept_missed(p);
 }
 
 void
@@ -315,35 +321,27 @@ proxy_turn_over(struct proxy *p)
 	room_look(p);
 	bury_clients(p);
 	bury_upstreams(p);
-	if (p->log_n > 0)
-		account_flush(p);
-	client_accept_again(p);
+	access_log_turn_over(p);
+	accept_turn_over(p);
 }
 
 void
 proxy_set_access_log(struct proxy *p, int fd)
 {
-	account_flush(p);
-	account_open(p, fd);
+	access_log_flush(p);
+	access_log_open(p, fd);
 }
 
 void
 proxy_retire(struct proxy *p)
 {
-	int fd = p->listener.fd;
-
-	p->retiring = true;
-	if (fd >= 0) {
-		poller_remove(p->poller, &p->listener);
-		fd_close(&fd); /* our copy: while one is open the kernel queues connections */
-	}
-	timer_disarm(&p->accept_pause);
+	accept_end(p);
 }
 
 void
 proxy_accept_rest(struct proxy *p)
 {
-	client_accept_rest(p);
+	accept_rest(p);
 }
 
 void

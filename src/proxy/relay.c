@@ -301,6 +301,17 @@ judge_first(struct exchange *x, const struct framing *framing, enum flow_coding 
 	return (enum flow_state)x->down.state;
 }
 
+/*
+ * All of the response is here, and FINISH closes.  Not when the client goes on talking: a close resets it then, and
+ * what had not left would be lost.
+ */
+static bool
+ends_connection(const struct exchange *x)
+{
+	return !x->keep_alive && x->down.state == FLOW_END && x->up.state == FLOW_END &&
+	       !(x->client->watch.ready & POLLER_IN);
+}
+
 /* With the first octets of a final response there is no way back. */
 static enum verdict
 final_head(struct exchange *x, const struct framing *framing)
@@ -315,6 +326,7 @@ final_head(struct exchange *x, const struct framing *framing)
 		return fail_upstream(x, FAIL_UPSTREAM_PROTOCOL);
 	x->status = p->head->status;
 	x->response_begun = true;
+	x->down.ends = ends_connection(x);
 	slices_reset(p->slices);
 	head_write_response(p->slices, p->head, &fr);
 	v = send_response_head(x, b);

@@ -142,7 +142,7 @@ client_evict(struct proxy *p)
 enum { CROWDED_US = 1000000 };
 
 /*
- * Not yet: the listener wakes all workers, and another one may have room.  Where a short while ago nobody else
+ * Not yet: another worker may have room, and has been told.  Where a short while ago nobody else
  * had, there is no need to wait again.
  */
 void
@@ -166,8 +166,7 @@ make_room(struct proxy *p)
 	if (!is_full(p))
 		return;
 	if (!sock_is_readable(p->listener.fd)) { /* he was taken in elsewhere, or has left */
-		p->accept_full = false;
-		client_listen_or_not(p);
+		accept_room(p);
 		return;
 	}
 	p->crowded_until_us = p->now_us + CROWDED_US;

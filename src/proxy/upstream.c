@@ -46,6 +46,12 @@ pool_remove(struct proxy *p, struct upstream *u)
 	u->newer = u->older = NULL;
 }
 
+static bool
+is_silent(const struct upstream *u)
+{
+	return !(u->watch.ready & (POLLER_IN | POLLER_FAIL | POLLER_EOF));
+}
+
 /*
  * What the kernel had reported by this turn is in `ready`.  What has come since would be taken for the
  * answer to the next request, so we look once more, at the price of a system call.
@@ -53,8 +59,9 @@ pool_remove(struct proxy *p, struct upstream *u)
 static bool
 is_usable(const struct upstream *u)
 {
-	return !(u->watch.ready & (POLLER_IN | POLLER_FAIL | POLLER_EOF)) &&
-	       sock_is_quiet(u->watch.fd);
+	if (!is_silent(u))
+		return false;
+	return poller_refresh(u->proxy->poller) ? is_silent(u) : sock_is_quiet(u->watch.fd);
 }
 
 static void
@@ -289,7 +296,7 @@ upstream_give_back(struct upstream *u)
 	buffer_give(p, &u->in);
 	if (u->watch.ready & POLLER_IN && sock_is_quiet(u->watch.fd))
 		watch_clear(&u->watch, POLLER_IN); /* the last read had filled its buffer exactly */
-	if (p->retiring || (u->watch.ready & (POLLER_IN | POLLER_FAIL | POLLER_EOF))) {
+	if (p->retiring || !is_silent(u)) {
 		upstream_close(u);
 		return;
 	}

@@ -144,6 +144,7 @@ clear_gauges(const struct shm *s, struct slot *slot)
 	for (int state = 0; state < N_CLIENT_STATES; state++)
 		set(&slot->clients[state], 0);
 	set(&slot->lag_us, 0);
+	set(&slot->door, DOOR_SHUT);
 	atomic_store_explicit(&slot->beat_us, 0, memory_order_relaxed);
 }
 
@@ -157,6 +158,56 @@ slot_fold(struct shm *s, struct slot *slot)
 	atomic_store_explicit(&slot->started_us, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->folded, folds(s) + 1, memory_order_relaxed);
 	clear_gauges(s, slot);
+}
+
+uint32_t
+slot_held(const struct slot *slot)
+{
+	uint32_t sum = 0;
+
+	for (int state = 0; state < N_CLIENT_STATES; state++)
+		sum += get(&slot->clients[state]);
+	return sum;
+}
+
+/* Sequentially consistent: of two workers that leave at the same moment one sees it of the other. */
+void
+slot_set_door(struct slot *slot, enum slot_door door)
+{
+	atomic_store(&slot->door, door);
+}
+
+static bool
+takes_connections_with(const struct slot *slot, const struct slot *self)
+{
+	return slot != self && slot_state_of(slot) == SLOT_READY &&
+	       get(&slot->role) == ROLE_WORKER &&
+	       get(&slot->generation) == get(&self->generation) &&
+	       atomic_load(&slot->door) != DOOR_SHUT;
+}
+
+/* Of two that hold as many the one that needs no bell. */
+static bool
+is_idler(const struct slot *slot, const struct slot *than)
+{
+	uint32_t held = slot_held(slot), others = slot_held(than);
+
+	return held < others || (held == others && get(&than->door) == DOOR_LEFT);
+}
+
+struct slot *
+slots_idlest_other(const struct shm *s, const struct slot *self)
+{
+	struct slot *idlest = NULL;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		struct slot *slot = slot_at(s, i);
+
+		if (takes_connections_with(slot, self) &&
+			(idlest == NULL || is_idler(slot, idlest)))
+			idlest = slot;
+	}
+	return idlest;
 }
 
 uint32_t

@@ -7,6 +7,7 @@
 #include "ballast/worker/worker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "ballast/base/clock.h"
@@ -28,7 +29,7 @@ struct worker {
 	struct timer drain, idle_grace;
 	struct watch control, signals;
 	int access_log;
-	uint64_t trimmed_us;
+	uint64_t beat_us;
 	bool leaving;
 	bool drain_over;
 	bool broken; /* it cannot wait any more */
@@ -153,6 +154,20 @@ watch_master(struct worker *w)
 	return rc;
 }
 
+/*
+ * For the kernel a worker is no interactive program: it need not run at once when it wakes.  A little later it finds
+ * more events, which one wait then tells of.  Where that is refused, it is as quick as any other process.
+ */
+static void
+take_policy(const struct config *config)
+{
+	const struct sched_param none = { 0 };
+
+	if (config->process.scheduling == SCHEDULING_BATCH &&
+		sched_setscheduler(0, SCHED_BATCH, &none) < 0)
+		log_debug("scheduling as batch is refused", LOG_STR("error", strerror(errno)));
+}
+
 static int
 start(struct worker *w)
 {
@@ -164,11 +179,14 @@ start(struct worker *w)
 		.balance = s->balance,
 		.timeouts = &w->timeouts,
 		.listener = s->listener,
+		.bells = s->bells,
+		.n_bells = s->n_bells,
 		.access_log = s->access_log,
 		.admin = s->admin,
 	};
 	int rc;
 
+	take_policy(s->config);
 	timeouts_init(&w->timeouts);
 	timeouts_set(&w->timeouts, LIMIT_DRAIN, s->config->timeouts.drain_us);
 	timeouts_set(&w->timeouts, LIMIT_IDLE_GRACE, IDLE_GRACE_US);
@@ -205,14 +223,13 @@ stop(struct worker *w)
 		fd_close(&signals);
 }
 
-/* What a crowd used goes back to the system. */
 static void
-trim(struct worker *w, uint64_t now_us)
+beat(struct worker *w, uint64_t now_us)
 {
-	if (now_us - w->trimmed_us < BEAT_MS * UINT64_C(1000))
+	if (now_us - w->beat_us < BEAT_MS * UINT64_C(1000))
 		return;
-	w->trimmed_us = now_us;
-	proxy_trim(w->proxy);
+	w->beat_us = now_us;
+	proxy_beat(w->proxy);
 }
 
 /* The beat tells that the loop turns; the lag, how long its slowest turn of the last beat was. */
@@ -241,7 +258,7 @@ turn(struct worker *w)
 	}
 	timeouts_expire(&w->timeouts, *now);
 	proxy_turn_over(w->proxy);
-	trim(w, *now);
+	beat(w, *now);
 	publish(w->setup->slot, *now, clock_now_us());
 }
 

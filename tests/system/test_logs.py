@@ -166,6 +166,85 @@ class AccessLog(harness.Case):
         harness.wait_for(arrived, "lines of both workers in the new file")
         self.assertNotIn("/before", lb.read("access"))
 
+    def ask_all(self, client, first, count):
+        """On one connection: /first and so on, each with an answer."""
+        for number in range(first, first + count):
+            self.assertEqual(client.ask("GET", "/%d" % number).status, 200)
+
+    def numbers(self, *texts):
+        """What was asked for, by all the lines of these files."""
+        return sorted(int(json.loads(line)["uri"][1:]) for text in texts
+                      for line in text.splitlines())
+
+    def test_lines_appear_without_further_traffic(self):
+        lb = self.logging([self.origin().url], workers=1)
+        with lb.connect() as client:
+            self.ask_all(client, 0, 10)
+            self.lines(lb, 10)  # the connection is open, and nothing wakes the worker
+        self.assertEqual(self.numbers(lb.read("access")), list(range(10)))
+
+    def test_a_drain_leaves_no_line_behind(self):
+        lb = self.logging([self.origin().url])
+        clients = [lb.connect() for _ in range(4)]
+        for number, client in enumerate(clients):
+            self.ask_all(client, number * 50, 50)
+        self.assertEqual(lb.stop(), 0)
+        for client in clients:
+            client.close()
+        self.assertEqual(self.numbers(lb.read("access")), list(range(200)))
+
+    def test_a_worker_whose_master_was_killed_leaves_no_line_behind(self):
+        lb = self.logging([self.origin().url])
+        lb.expected_exit = None
+        workers = lb.workers()
+        with lb.connect() as client:
+            self.ask_all(client, 0, 30)
+            lb.signal(signal.SIGKILL)
+            lb.process.wait()
+            harness.wait_for(lambda: not any(map(harness.is_alive, workers)), "no worker")
+        for name in lb.segments:
+            os.unlink("/dev/shm/" + name)
+        self.assertEqual(self.numbers(lb.read("access")), list(range(30)))
+
+    def test_a_reload_loses_no_line_and_doubles_none(self):
+        lb = self.logging([self.origin().url])
+        for turn in range(3):
+            with lb.connect() as client:
+                self.ask_all(client, turn * 40, 40)
+                lb.reload(retries=turn)
+        self.assertEqual(lb.stop(), 0)
+        self.assertEqual(self.numbers(lb.read("access")), list(range(120)))
+
+    def test_usr1_loses_no_line_and_doubles_none(self):
+        lb = self.logging([self.origin().url])
+        clients = [lb.connect() for _ in range(4)]
+        for turn in range(6):
+            os.rename(self.access, self.access + ".%d" % turn)
+            lb.signal(signal.SIGUSR1)
+            for number, client in enumerate(clients):  # before, while and after it is heard
+                self.ask_all(client, turn * 200 + number * 50, 50)
+            harness.wait_for(lambda: os.path.exists(self.access), "a new file")
+        for client in clients:
+            client.close()
+        self.assertEqual(lb.stop(), 0)
+        texts = [lb.read("access")] + [lb.read("access.%d" % turn) for turn in range(6)]
+        self.assertEqual(self.numbers(*texts), list(range(1200)))
+
+    def test_lines_of_several_workers_stay_whole(self):
+        lb = self.logging([self.origin().url], workers=4)
+        clients = [lb.connect() for _ in range(16)]
+        path = "/" + "x" * 900
+        for _ in range(20):
+            for client in clients:
+                client.send(wire.request("GET", path))
+            for client in clients:
+                self.assertEqual(client.read_response().status, 200)
+        for client in clients:
+            client.close()
+        self.assertEqual(lb.stop(), 0)
+        uris = [json.loads(line)["uri"] for line in lb.read("access").splitlines()]
+        self.assertEqual(uris, [path] * 320)
+
     def test_usr1_disturbs_neither_checker_nor_workers(self):
         lb = self.logging([self.origin().url], health_check={"interval": "1s"})
         harness.wait_for(lambda: lb.children("checker"), "a checker")

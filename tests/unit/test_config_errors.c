@@ -210,7 +210,7 @@ static const struct {
 	{ "worker = 3;", "1:1: unknown key \"worker\"; did you mean \"workers\"?" },
 	{ "x = 1;\n",
 		"1:1: unknown key \"x\"; known here: user, group, pidfile, runtime_dir, workers, "
-		"event_engine, max_open_files, max_backends, sandbox, config" },
+		"event_engine, max_open_files, max_backends, sandbox, scheduling, config" },
 	{ "\n  log = { level = \"info\"; };",
 		"2:3: \"log\" stands in the wrong file; it belongs in config.yaml" },
 	{ "workers = 0;", "1:1: workers \"0\" is out of range; auto, or 1 to 512" },

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guarded.h"
 #include "harness.h"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
@@ -197,6 +198,70 @@ START_TEST(no_cap_cuts_inside_an_escape_or_a_character)
 }
 END_TEST
 
+static bool
+stands_for_itself(int c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* The octet c at `at` of n, and nothing to be read behind them. */
+static void
+check_plain(int c, size_t at, size_t n)
+{
+	char text[80], out[80];
+	size_t want = stands_for_itself(c) ? n : at;
+	struct guarded g;
+
+	memset(text, 'p', sizeof(text));
+	memset(out, '#', sizeof(out));
+	text[at] = (char)c;
+	g = guarded_copy(text, n);
+	ck_assert_uint_eq(log_copy_plain(out, g.p, n), want);
+	ck_assert_mem_eq(out, text, want);
+	ck_assert_int_eq(out[n], '#');
+	guarded_free(&g);
+}
+
+START_TEST(plain_octets_are_told_from_others_wherever_they_stand)
+{
+	for (int c = 0; c < 256; c++) {
+		check_plain(c, 0, 1);
+		check_plain(c, 15, 16);
+		for (size_t at = 0; at < 19; at++)
+			check_plain(c, at, 19); /* the last 16 overlap */
+		for (size_t at = 0; at < 11; at++)
+			check_plain(c, at, 11); /* the last 8 */
+	}
+	for (size_t n = 1; n < 79; n++)
+		for (size_t at = 0; at < n; at++)
+			check_plain('"', at, n);
+	ck_assert_uint_eq(log_copy_plain(NULL, NULL, 0), 0);
+}
+END_TEST
+
+/* Neighbours must not be taken for what they are not: the sums of eight octets carry. */
+START_TEST(octets_beside_others_keep_their_meaning)
+{
+	static const unsigned char edges[] = { 0x00, 0x1f, 0x20, '"' - 1, '"', '"' + 1, '\\' - 1,
+		'\\', '\\' + 1, 0x7e, 0x7f, 0x80, 0xff };
+
+	for (size_t i = 0; i < N(edges) * N(edges) * N(edges); i++) {
+		const unsigned char three[3] = { edges[i % N(edges)],
+			edges[i / N(edges) % N(edges)], edges[i / N(edges) / N(edges)] };
+
+		for (size_t at = 0; at < 5; at++) {
+			char text[8] = "pppppppp", out[8];
+			size_t want = 0;
+
+			memcpy(text + at, three, 3);
+			while (want < 8 && stands_for_itself((unsigned char)text[want]))
+				want++;
+			ck_assert_uint_eq(log_copy_plain(out, text, 8), want);
+		}
+	}
+}
+END_TEST
+
 /* Strict enough for ours: strings closed, escapes known, no control octet, one brace pair. */
 static bool
 is_one_json_line(const char *s)
@@ -369,6 +434,8 @@ main(void)
 	tcase_add_test(t, logging_leaves_errno_alone);
 	tcase_add_test(t, octets_are_escaped_as_rfc_8259_wants);
 	tcase_add_test(t, no_cap_cuts_inside_an_escape_or_a_character);
+	tcase_add_test(t, plain_octets_are_told_from_others_wherever_they_stand);
+	tcase_add_test(t, octets_beside_others_keep_their_meaning);
 	tcase_add_test(t, a_line_too_long_is_cut_inside_a_field_and_stays_valid);
 	tcase_add_test(t, a_message_too_long_is_cut_in_both_formats);
 	tcase_add_test(t, reopening_follows_a_rotation);

@@ -36,6 +36,68 @@ START_TEST(all_are_marked_before_the_first_is_woken)
 }
 END_TEST
 
+static bool refreshed;
+
+static void
+feed_other_and_refresh(struct probe *probe)
+{
+	feed(probe->other);
+	refreshed = poller_refresh(p);
+	look_at_other(probe);
+}
+
+/* What came after the wait is known before the turn is over, where the engine can tell cheaply; woken it is in the next one. */
+START_TEST(a_refresh_tells_what_came_within_the_turn)
+{
+	bool epoll = _i == POLLER_EPOLL;
+	struct probe a, b;
+
+	open_poller(_i);
+	watch_pair(&a, POLLER_IN);
+	watch_pair(&b, POLLER_IN);
+	a.other = &b;
+	a.then = feed_other_and_refresh;
+	feed(&a);
+	ck_assert_int_eq(turn(FOREVER), 1);
+	ck_assert_int_eq(refreshed, epoll);
+	ck_assert_int_eq(a.other_ready, epoll ? POLLER_IN : 0);
+	ck_assert_int_eq(b.calls, 0);
+	a.then = NULL;
+	ck_assert_int_ge(turn(FOREVER), 1);
+	ck_assert_int_eq(b.calls, 1);
+	end(&a);
+	end(&b);
+	poller_destroy(p);
+}
+END_TEST
+
+static void
+end_itself_after_refresh(struct probe *probe)
+{
+	feed(probe);
+	refreshed = poller_refresh(p);
+	end(probe);
+}
+
+START_TEST(a_watch_that_ends_after_a_refresh_is_not_woken_again)
+{
+	struct probe a, b;
+
+	open_poller(_i);
+	watch_pair(&a, POLLER_IN);
+	watch_pair(&b, POLLER_IN);
+	a.then = end_itself_after_refresh;
+	feed(&a);
+	ck_assert_int_eq(turn(FOREVER), 1);
+	feed(&b);
+	ck_assert_int_eq(turn(FOREVER), 1);
+	ck_assert_int_eq(a.calls, 1);
+	ck_assert_int_eq(b.calls, 1);
+	end(&b);
+	poller_destroy(p);
+}
+END_TEST
+
 static void
 end_other(struct probe *probe)
 {
@@ -205,6 +267,8 @@ main(void)
 {
 	const TTest *const tests[] = {
 		all_are_marked_before_the_first_is_woken,
+		a_refresh_tells_what_came_within_the_turn,
+		a_watch_that_ends_after_a_refresh_is_not_woken_again,
 		a_watch_removed_within_the_turn_is_not_woken,
 		a_descriptor_reused_within_the_turn_does_not_hear_of_the_old_one,
 		a_watch_can_end_itself_in_its_wake,

@@ -87,6 +87,48 @@ START_TEST(states_have_names)
 }
 END_TEST
 
+/* A worker that holds so many connections. */
+static struct slot *
+working(struct shm *s, uint32_t generation, unsigned held, enum slot_door door)
+{
+	struct slot *slot = slot_claim(s, ROLE_WORKER, generation, 1);
+
+	slot_set_state(slot, SLOT_READY);
+	gauge_add(&slot->clients[CLIENT_IDLE], (int)held / 2);
+	gauge_add(&slot->clients[CLIENT_ACTIVE], (int)(held - held / 2));
+	ck_assert_uint_eq(slot_held(slot), held);
+	slot_set_door(slot, door);
+	return slot;
+}
+
+START_TEST(the_idlest_other_is_who_can_take_a_connection)
+{
+	struct slot *self, *other, *busier, *idlest;
+	struct shm s;
+
+	world_open(&s, 4, 10, 8);
+	self = working(&s, 2, 1, DOOR_OPEN);
+	ck_assert_ptr_null(slots_idlest_other(&s, self));
+	slot_set_state(slot_claim(&s, ROLE_CHECKER, 2, 1), SLOT_READY);
+	working(&s, 1, 0, DOOR_OPEN); /* of a former generation */
+	working(&s, 2, 0, DOOR_SHUT);
+	slot_set_state(working(&s, 2, 0, DOOR_OPEN), SLOT_DRAINING);
+	ck_assert_ptr_null(slots_idlest_other(&s, self));
+	busier = working(&s, 2, 8, DOOR_LEFT);
+	ck_assert_ptr_eq(slots_idlest_other(&s, self), busier);
+	other = working(&s, 2, 8, DOOR_OPEN); /* as many, but it needs no bell */
+	ck_assert_ptr_eq(slots_idlest_other(&s, self), other);
+	idlest = working(&s, 2, 7, DOOR_LEFT);
+	ck_assert_ptr_eq(slots_idlest_other(&s, self), idlest);
+	ck_assert_ptr_eq(slots_idlest_other(&s, idlest), self);
+	slot_fold(&s, idlest);
+	ck_assert_uint_eq(slot_held(idlest), 0);
+	ck_assert_uint_eq(atomic_load(&idlest->door), DOOR_SHUT);
+	ck_assert_ptr_eq(slots_idlest_other(&s, self), other);
+	shm_detach(&s);
+}
+END_TEST
+
 /* Every gauge and every counter of a slot, each with a value of its own. */
 static void
 fill(struct shm *s, struct slot *slot)
@@ -294,6 +336,7 @@ main(void)
 	tcase_add_test(t, every_slot_is_given_once_and_then_none);
 	tcase_add_test(t, slots_never_used_come_first_then_the_longest_free);
 	tcase_add_test(t, states_have_names);
+	tcase_add_test(t, the_idlest_other_is_who_can_take_a_connection);
 	tcase_add_test(t, sums_go_over_all_slots_and_a_fold_leaves_the_counters_only);
 	tcase_add_test(t, a_folded_slot_is_nobodys);
 	tcase_add_test(t, a_process_killed_anywhere_leaves_no_gauge_behind_and_no_count_lost);

@@ -78,5 +78,10 @@ enum log_format log_format_resolve(enum log_format); /* AUTO becomes JSON or CON
  * Writes at most cap octets, never cuts inside an escape; returns the length.
  */
 size_t log_escape_json(char *out, size_t cap, const char *text, size_t len);
+/*
+ * Copies the octets at the front of text that stand for themselves in JSON and in quotes: printable ASCII
+ * but quote and backslash.  Returns how many they are; of out's n octets those behind them are spoiled.
+ */
+size_t log_copy_plain(char *out, const char *text, size_t n);
 
 #endif

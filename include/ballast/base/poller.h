@@ -1,7 +1,7 @@
 /*
  * The one place in which a process blocks.  Two engines behind one interface:
- * poll(2), which needs no registration calls and is cheapest for few
- * descriptors, and epoll, edge-triggered, each descriptor registered once.
+ * poll(2), which needs no registration calls, and epoll, edge-triggered, each
+ * descriptor registered once.
  * AUTO begins with poll and moves to epoll, for good, when more than
  * POLLER_CROSSOVER descriptors are watched.
  *
@@ -38,7 +38,11 @@ enum {
 
 enum poller_engine { POLLER_AUTO, POLLER_POLL, POLLER_EPOLL };
 
-enum { POLLER_CROSSOVER = 32 };
+/*
+ * What a worker watches before its first client.  Measured (docs/performance.md): per request epoll is the cheaper
+ * one from the first connection on.
+ */
+enum { POLLER_CROSSOVER = 4 };
 
 struct watch {
 	void (*wake)(struct watch *); /* called once per turn with new readiness */
@@ -46,7 +50,7 @@ struct watch {
 	uint32_t index;               /* the engine's own */
 	uint8_t want;                 /* POLLER_IN/OUT waited for */
 	uint8_t ready;                /* sticky */
-	bool shared;                  /* several processes wait on it, all are woken (a listener) */
+	bool shared; /* several processes wait on it (a listener); with epoll one of those that sleep is woken */
 	uint8_t marks;             /* the poller's own, as is the rest; poller_add sets them all */
 	struct watch *next, *prev; /* the queue of those to be woken; NULL when in none */
 };
@@ -72,6 +76,12 @@ void poller_remove(struct poller *, struct watch *);
  * Returns the number of watches woken, or -errno (EINTR is 0).
  */
 int poller_turn(struct poller *, int timeout_ms, uint64_t *now_us);
+/*
+ * Within a turn, for who has to know what the kernel knows of one watch now: brings `ready` of all watches up to
+ * date; nobody is woken before the next turn.  False: it did not, and the owner has to ask otherwise.  A system call with
+ * epoll, cheaper than any on the descriptor itself; not done with poll(2), which would look at every descriptor.
+ */
+bool poller_refresh(struct poller *);
 /* Which engine is at work now: POLLER_POLL or POLLER_EPOLL. */
 enum poller_engine poller_engine(const struct poller *);
 uint32_t poller_watched(const struct poller *);

@@ -41,6 +41,8 @@ int sock_connect_result(int fd); /* 0 or -errno */
 
 ssize_t sock_recv(int fd, void *, size_t);       /* bytes, 0 at end, -errno */
 ssize_t sock_send(int fd, const void *, size_t); /* MSG_NOSIGNAL */
+/* The caller shuts down or closes right after it took all: the last octets and the end share a segment. */
+ssize_t sock_send_last(int fd, const void *, size_t);
 ssize_t sock_sendv(int fd, const struct iovec *, int n);
 /* True when a pooled connection is neither closed nor has anything to read (MSG_PEEK). */
 bool sock_is_quiet(int fd);

@@ -69,6 +69,7 @@ struct config_access_log {
 };
 
 enum config_sandbox { SANDBOX_AUTO, SANDBOX_OFF };
+enum config_scheduling { SCHEDULING_BATCH, SCHEDULING_OTHER };
 
 struct config_process {
 	char *user, *group; /* NULL: stay who we are */
@@ -79,6 +80,7 @@ struct config_process {
 	uint32_t max_open_files; /* 0: the hard limit */
 	uint32_t max_backends;
 	enum config_sandbox sandbox;
+	enum config_scheduling scheduling;
 };
 
 struct config {

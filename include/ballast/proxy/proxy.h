@@ -22,8 +22,11 @@ struct proxy_setup {
 	struct poller *poller;
 	struct timeouts *
 		timeouts; /* the proxy sets the limits below PROXY_LIMITS; the rest is the worker's */
-	int listener;     /* closed when the proxy retires or ends */
-	int access_log;   /* descriptor, or -1: off */
+	int listener;     /* closed when the proxy retires or ends, as the bells are */
+	/* Eventfds, by which workers 1 .. n_bells of the generation call each other. */
+	const int *bells;
+	unsigned n_bells;
+	int access_log; /* descriptor, or -1: off */
 	const struct addr
 		*admin; /* the master's Unix socket; NULL: the metrics path is not public */
 };
@@ -43,8 +46,8 @@ size_t proxy_connection_bytes(const struct config *);
  * Clients at once: limits.connections, or as many as this process's limit of descriptors lets have a backend each.
  */
 uint32_t proxy_clients_max(const struct config *);
-/* About once a second: memory that a crowd used goes back to the system. */
-void proxy_trim(struct proxy *);
+/* About once a second: memory that a crowd used goes back to the system; a connection that a dead worker was woken for is taken. */
+void proxy_beat(struct proxy *);
 /* To be given to poller_turn: the time of the current turn. */
 uint64_t *proxy_now(struct proxy *);
 /* After each poller_turn: what was closed is freed, the access log written. */

@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SHM_LAYOUT_VERSION = 2 };
+enum { SHM_LAYOUT_VERSION = 3 };
 #define SHM_MAGIC UINT64_C(0x005453414c4c4142) /* "BALLAST\0" read as little-endian */
 
 struct shm_shape {

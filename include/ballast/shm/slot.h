@@ -15,6 +15,8 @@ enum slot_role { ROLE_NONE, ROLE_WORKER, ROLE_CHECKER, ROLE_MASTER };
 
 enum client_state { CLIENT_IDLE, CLIENT_ACTIVE, CLIENT_TUNNEL, N_CLIENT_STATES };
 enum upstream_state { UPSTREAM_IDLE, UPSTREAM_ACTIVE, N_UPSTREAM_STATES };
+/* What a worker does about new connections: it cannot take one, takes one, or could but leaves them to the others. */
+enum slot_door { DOOR_SHUT, DOOR_OPEN, DOOR_LEFT };
 
 struct slot {
 	_Alignas(64) _Atomic uint32_t state; /* its process; master at fork and reap */
@@ -29,6 +31,7 @@ struct slot {
 	_Atomic uint32_t lag_us;   /* its process: how long its longest recent turn took */
 	_Atomic uint64_t beat_us;  /* its process: monotonic time of its last turn */
 	_Atomic uint64_t accepted; /* its process: connections taken, ever */
+	_Atomic uint32_t door;     /* its process: enum slot_door */
 };
 
 /* The slot block at that index. */
@@ -59,6 +62,15 @@ void slot_fold(struct shm *, struct slot *);
 void slot_set_state(struct slot *, enum slot_state);
 enum slot_state slot_state_of(const struct slot *);
 const char *slot_state_name(enum slot_state);
+
+/* All connections of clients that a slot holds. */
+uint32_t slot_held(const struct slot *);
+void slot_set_door(struct slot *, enum slot_door);
+/*
+ * Of the workers of the same generation whose door is not shut, but for `self`: the one that holds fewest
+ * connections; NULL when there is none.  Reads what was written before it in the one order of all doors.
+ */
+struct slot *slots_idlest_other(const struct shm *, const struct slot *self);
 
 /* Sums over all slots. */
 uint32_t slots_active(const struct shm *, unsigned row);

@@ -15,6 +15,8 @@ struct worker_setup {
 	struct slot *slot;       /* its own */
 	struct balance *balance; /* candidate i is config->backends[i] */
 	int listener;
+	const int *bells; /* of the workers of its generation: see proxy_setup */
+	unsigned n_bells;
 	int control;              /* its end of the control pair */
 	int access_log;           /* descriptor, or -1: off */
 	bool sandbox;             /* enter it before READY */
