@@ -22,8 +22,8 @@ struct generation {
 	struct listener *admin;    /* NULL: admin.listen is off */
 	int *bells;                /* eventfds, by which its workers call each other */
 	unsigned n_bells;
-	int access_log;            /* -1: off */
-	int passed_log;            /* the log, while it is being passed to its children; else -1 */
+	int access_log; /* -1: off */
+	int passed_log; /* the log, while it is being passed to its children; else -1 */
 	bool reopening;
 	struct backoff workers, checker;
 };
