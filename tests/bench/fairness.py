@@ -5,7 +5,8 @@
 
 Two kinds of clients: `held` connect, ask once and stay; `busy` ask without a pause (wrk).  What
 each worker holds is read from /status while all of them are connected.  Spread is (busiest -
-idlest) / busiest; `at best` is that of the most even division there is.  Writes
+idlest) / busiest; `at best` is that of the most even division there is.  Beside it stands what the
+kernel alone makes of `held` clients, in three ways (listeners.py).  Writes
 $BUILD/fairness.json; ends with 1 when a request or a connection failed.
 """
 
@@ -17,6 +18,7 @@ import subprocess
 import sys
 
 import bench
+import listeners
 import machine
 import measure
 import report
@@ -74,6 +76,8 @@ KINDS = {"held": held, "busy": busy}
 
 
 def one(family, origins, name, kind, clients, seconds):
+    if name in listeners.WAYS:
+        return {"counts": listeners.spread(name, clients, WORKERS), "failures": 0}
     subject = subjects.find(name)
     admin = machine.free_port()
     subject.values["admin"] = {"listen": "127.0.0.1:%d" % admin}
@@ -128,7 +132,8 @@ def run(names, clients, rounds, seconds):
                 "settings": {"rounds": rounds, "seconds": seconds},
                 "machine": machine.description(),
                 "results": [{"subject": name, "kind": kind, "clients": n, "rounds": []}
-                            for kind in KINDS for n in clients for name in names]}
+                            for kind in KINDS for n in clients for name in names
+                            if kind == "held" or name not in listeners.WAYS]}
     with machine.Family() as family:
         origins = subjects.Origins(family, scenarios.SMALL_BODY)
         for _ in range(rounds):
@@ -152,7 +157,7 @@ def main():
         return 0
     machine.prepare()
     try:
-        document = run(bench.words("SUBJECTS", ["ballast"]),
+        document = run(bench.words("SUBJECTS", ["ballast"] + list(listeners.WAYS)),
                        [int(n) for n in bench.words("CLIENTS", ["10", "64", "1000"])],
                        bench.whole("ROUNDS", 5), bench.whole("BENCH_SECONDS", 2))
     except machine.BenchError as error:

@@ -46,6 +46,7 @@ class Point:
     values: dict = dataclasses.field(default_factory=dict)
     workers: int = subjects.WORKERS
     kind: list = None
+    clients: int = SMALL.connections
     rounds: list = dataclasses.field(default_factory=list)
 
     def told(self, names):
@@ -79,12 +80,28 @@ def start(family, values, workers=subjects.WORKERS):
 def load(settings, family, point):
     """A point's figures in one round."""
     subject, process = start(family, point.values, point.workers)
+    scenario = dataclasses.replace(SMALL, connections=point.clients)
     try:
-        found = measure.under_load(family, subject, process, SMALL, settings.seconds,
+        found = measure.under_load(family, subject, process, scenario, settings.seconds,
                                    settings.warmup, point.kind)
     finally:
         family.end(process)
     found["workers_us"] = found["cpu_us_by_role"].get("worker", 0)
+    return found
+
+
+def load_floor(settings, family, point):
+    """The same of the floor: what so many processes cost the kernel."""
+    subject = subjects.Floor("floor")
+    subject.workers = point.workers
+    scenario = dataclasses.replace(SMALL, connections=point.clients)
+    process = subject.start(family, scenario, [point.values["origin"]])
+    try:
+        found = measure.under_load(family, subject, process, scenario, settings.seconds,
+                                   settings.warmup)
+    finally:
+        family.end(process)
+    found["workers_us"] = found["cpu_us"]
     return found
 
 
@@ -130,8 +147,18 @@ def limiter(settings):
 
 
 def workers(settings):
-    return loaded(settings, 2, lambda all_urls: [
-        Point("small", n, {"backends": all_urls}, workers=n) for n in (2, 4, 8)])
+    """Beside them the floor, whose processes share two processors as well."""
+    port = machine.free_port()
+    listen = "127.0.0.1:%d" % port
+    with machine.Family() as family:
+        subjects.start_nginx(family, scenarios.SMALL_BODY, [listen])
+        points = [Point("%s, %d clients" % (name, clients), n, values, workers=n, clients=clients)
+                  for name, values in (("ballast", {"backends": urls([listen])}),
+                                       ("floor", {"origin": port}))
+                  for clients in (64, 1000) for n in (2, 4, 8)]
+        in_turn(settings, family, points, lambda *args: (
+            load_floor if "origin" in args[2].values else load)(*args))
+    return [point.told(["cpu_us", "workers_us", "p99_ms"]) for point in points]
 
 
 def ask_from(process, port, addresses, requests, first):

@@ -105,6 +105,7 @@ class Subject:
     def __init__(self, name):
         self.name = name
         self.port = None
+        self.workers = WORKERS
 
     def start(self, family, scenario, origins):
         self.port = machine.free_port()
@@ -131,7 +132,7 @@ class Floor(Subject):
 
     def prepare(self, family, scenario, origins):
         flags = ["-s"] if self.name == "splice" else []
-        return [built("floor")] + flags + ["-n", str(WORKERS), "-p", str(scenario.connections),
+        return [built("floor")] + flags + ["-n", str(self.workers), "-p", str(scenario.connections),
                                            str(self.port)] + [str(port) for port in origins]
 
 
@@ -166,7 +167,7 @@ class Nginx(Subject):
 
     def prepare(self, family, scenario, origins):
         conf = NGINX_CONF.format(
-            workers=WORKERS, place=family.place, forever=FOREVER_S, port=self.port,
+            workers=self.workers, place=family.place, forever=FOREVER_S, port=self.port,
             log=self.access_log(family) if scenario.log else "off",
             temp=TEMP.format(place=family.place),
             servers=" ".join("server 127.0.0.1:%d;" % port for port in origins),
@@ -202,7 +203,7 @@ class Haproxy(Subject):
 
     def prepare(self, family, scenario, origins):
         conf = HAPROXY_CONF.format(
-            workers=WORKERS, forever=FOREVER_S, port=self.port,
+            workers=self.workers, forever=FOREVER_S, port=self.port,
             servers="\n\t".join("server o%d 127.0.0.1:%d" % pair for pair in enumerate(origins)))
         return ["haproxy", "-db", "-q", "-f", family.write("haproxy.cfg", conf)]
 
@@ -219,7 +220,6 @@ class Ballast(Subject):
         self.program = self.find_program(words)
         self.needs = (self.program,)
         self.values = {}      # of config.yaml, for those who measure something else
-        self.workers = WORKERS
         self.process = dict(line.split("=", 1) for line in lines)
 
     @staticmethod
