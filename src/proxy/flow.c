@@ -301,13 +301,19 @@ passable(const struct flow *f)
 	return f->state == FLOW_MORE && f->kind == BODY_LENGTH ? f->left : 0;
 }
 
+bool
+flow_is_pipeable(const struct flow *f)
+{
+	return passable(f) >= PIPE_WORTHWHILE;
+}
+
 ssize_t
 flow_fill_pipe(struct flow *f, struct proxy *p, struct buffer **b, struct watch *from)
 {
 	uint64_t n = passable(f);
 	ssize_t got;
 
-	if (n < PIPE_WORTHWHILE || !buffer_is_empty(*b))
+	if (!flow_is_pipeable(f) || !buffer_is_empty(*b))
 		return FLOW_BY_BUFFER;
 	f->pipe = pipe_take(p);
 	if (f->pipe == NULL)

@@ -147,6 +147,7 @@ struct target {
 	uint16_t row;  /* in shared memory; BACKEND_NONE for the master's socket */
 	const char *url;
 	struct upstream *newest; /* pool of idle connections */
+	bool streams;            /* the body of its last answer was long enough to go by a pipe */
 };
 
 /* What the access log wants to know of a request whose head may be gone by then. */
@@ -306,6 +307,8 @@ flow_is_unsent(const struct flow *f, const struct buffer *b)
  * more, 0 at the end, or -errno.  FLOW_BY_BUFFER: to be read into the buffer, as ever.
  */
 enum { FLOW_BY_BUFFER = -4096 };
+/* Is what is left of the body worth a pipe? */
+bool flow_is_pipeable(const struct flow *);
 ssize_t flow_fill_pipe(struct flow *, struct proxy *, struct buffer **, struct watch *from);
 /*
  * Sends rest, then [sent, ready), then the pipe.  `keep`: start stays.  1 when all is sent, 0 when the socket is full, or -errno.

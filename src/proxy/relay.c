@@ -327,6 +327,7 @@ final_head(struct exchange *x, const struct framing *framing)
 	x->status = p->head->status;
 	x->response_begun = true;
 	x->down.ends = ends_connection(x);
+	p->targets[x->target].streams = flow_is_pipeable(&x->down);
 	slices_reset(p->slices);
 	head_write_response(p->slices, p->head, &fr);
 	v = send_response_head(x, b);

@@ -266,6 +266,22 @@ upstream_connected(struct exchange *x, enum failure *failure)
 	return v;
 }
 
+/*
+ * A head and a little.  With what ballast adds to the head it still leaves as one piece (flow_send_head), and a
+ * body that is to go by a pipe is not copied twice before.
+ */
+enum { HEAD_READ = 3584 };
+
+static size_t
+room_for(const struct upstream *u)
+{
+	const struct proxy *p = u->proxy;
+	bool begins = buffer_is_empty(u->in);
+	size_t room = u->in != NULL ? buffer_room(p, u->in) : 0;
+
+	return begins && p->targets[u->target].streams && room > HEAD_READ ? HEAD_READ : room;
+}
+
 ssize_t
 upstream_fill(struct upstream *u)
 {
@@ -275,7 +291,7 @@ upstream_fill(struct upstream *u)
 
 	if (u->in == NULL)
 		u->in = buffer_take(p);
-	room = u->in != NULL ? buffer_room(p, u->in) : 0;
+	room = room_for(u);
 	if (room == 0)
 		return -ENOBUFS;
 	n = sock_recv(u->watch.fd, u->in->data + u->in->end, room);
