@@ -46,7 +46,7 @@ ifeq ($(V),0)
 QUIET = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $(1)  $@";)
 endif
 
-.PHONY: all bench bench-growth bench-fairness deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-bounds lint format format-check asan ubsan \
+.PHONY: all bench bench-growth bench-fairness bench-ledger pgo deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-bounds lint format format-check asan ubsan \
 	coverage docs install uninstall dist clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -191,6 +191,21 @@ bench-growth: $(BENCHED) ## does the cost grow with backends, clients, workers? 
 	@BUILD=$(BUILD) python3 tests/bench/growth.py
 bench-fairness: $(BENCHED) ## how connections spread over four workers
 	@BUILD=$(BUILD) python3 tests/bench/fairness.py
+bench-ledger: $(BENCHED) ## where it goes: system calls and instructions of a request.  BENCH=small SUBJECTS=ballast,floor
+	@BUILD=$(BUILD) python3 tests/bench/ledger.py
+
+# Built twice: the first build writes down what the benchmarks' loads make it do, the second is compiled by that.
+PGO_CFLAGS = -O2 -g -flto=auto
+pgo: $(BENCHED)   ## build/pgo/ballast, optimised by a profile of the benchmarks' loads (gcc; needs make deps-bench)
+	@$(CC) --version | grep -q -i 'free software' || { echo "make pgo: needs gcc, this is $(CC)" >&2; exit 2; }
+	@rm -rf $(BUILD)/pgo
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/pgo CPPFLAGS=-DBALLAST_INSTRUMENTED \
+		CFLAGS="$(PGO_CFLAGS) -fprofile-generate -fprofile-update=atomic"
+	@BUILD=$(BUILD) BALLAST=$(BUILD)/pgo/ballast sh tests/bench/train.sh
+	@find $(BUILD)/pgo -name '*.o' -delete && rm $(BUILD)/pgo/ballast
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/pgo \
+		CFLAGS="$(PGO_CFLAGS) -fprofile-use -fprofile-partial-training -Wno-missing-profile \
+		-Wno-coverage-mismatch"
 
 lint:             ## layers, warnings of gcc and clang, cppcheck, clang-tidy, shellcheck, format
 	@BUILD=$(BUILD) sh tests/lint/lint.sh

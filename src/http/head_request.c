@@ -15,18 +15,19 @@ enum { COPY_MAX = 128 };
 static void
 put(struct slices *s, struct span text)
 {
-	if (text.n <= COPY_MAX)
-		slices_write(s, text);
-	else
+	if (text.n > COPY_MAX)
 		slices_add(s, text.p, text.n);
+	else if (text.n > 0)
+		slices_text(s, text);
 }
 
-static void
+/* Inline, so that the name's copy is a few stores. */
+static inline void
 put_field(struct slices *s, struct span name_and_colon, struct span value)
 {
-	slices_write(s, name_and_colon);
+	slices_text(s, name_and_colon);
 	put(s, value);
-	slices_write(s, SPAN("\r\n"));
+	slices_text(s, SPAN("\r\n"));
 }
 
 /* Unchanged when it is in origin-form (or an asterisk) and says HTTP/1.1 already. */
@@ -40,11 +41,11 @@ write_request_line(struct slices *s, const struct head *h)
 		return;
 	}
 	slices_add(s, h->method_text.p, h->method_text.n);
-	slices_write(s, SPAN(" "));
+	slices_text(s, SPAN(" "));
 	if (h->path.p[0] == '?')
-		slices_write(s, SPAN("/"));
+		slices_text(s, SPAN("/"));
 	put(s, h->path);
-	slices_write(s, SPAN(" HTTP/1.1\r\n"));
+	slices_text(s, SPAN(" HTTP/1.1\r\n"));
 }
 
 /* RFC 9112 3.2.2: the authority of the target is the host, whatever the Host field said. */
@@ -53,7 +54,7 @@ write_host(struct slices *s, struct hop *hop, const struct head *h)
 {
 	const struct field *f = head_first(h, NAME_HOST);
 
-	if (f != NULL && span_eq(f->value, h->host))
+	if (f != NULL && (f->value.p == h->host.p || span_eq(f->value, h->host)))
 		return;
 	hop->dropped |= NAME_BIT(NAME_HOST);
 	put_field(s, SPAN("Host: "), h->host);
@@ -145,13 +146,12 @@ write_forwarded_for(struct slices *s, const struct head *h, bool keep_old, struc
 		slices_add(s, f->value.p, f->value.n);
 		before = comma;
 	}
-	if (client_ip.n > 0) {
-		slices_write(s, span_of(before));
-		slices_write(s, client_ip);
-		before = comma;
-	}
-	if (before == comma)
-		slices_write(s, SPAN("\r\n"));
+	if (client_ip.n > 0 && before == name)
+		put_field(s, SPAN("X-Forwarded-For: "), client_ip);
+	else if (client_ip.n > 0)
+		put_field(s, SPAN(", "), client_ip);
+	else if (before == comma)
+		slices_text(s, SPAN("\r\n"));
 }
 
 /* What the head tells of the client is ours to say, unless a trusted proxy said it. */
@@ -160,7 +160,7 @@ write_origin(struct slices *s, const struct hop *hop, const struct head *h,
 	const struct forward_request *fr)
 {
 	if (!hop_passes(hop, h, NAME_X_FORWARDED_PROTO))
-		slices_write(s, SPAN("X-Forwarded-Proto: http\r\n"));
+		slices_text(s, SPAN("X-Forwarded-Proto: http\r\n"));
 	if (!hop_passes(hop, h, NAME_X_FORWARDED_HOST) && h->host.n > 0)
 		put_field(s, SPAN("X-Forwarded-Host: "), h->host);
 	if (!hop_passes(hop, h, NAME_X_REQUEST_ID) && fr->request_id.n > 0)
@@ -193,7 +193,8 @@ head_write_request(struct slices *s, const struct head *h, const struct forward_
 	write_forwarded_for(s, h, keep_old, fr->client_ip);
 	write_origin(s, &hop, h, fr);
 	slices_via(s, h);
-	slices_write(s, SPAN("\r\n"));
+	slices_text(s, SPAN("\r\n"));
+	slices_close(s);
 }
 
 bool

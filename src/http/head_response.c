@@ -13,16 +13,16 @@ write_status_line(struct slices *s, const struct head *h)
 	static const size_t version_and_status = sizeof("HTTP/1.1 200") - 1;
 
 	if (h->start_line.p[version_and_status] != ' ') {
-		slices_write(s, SPAN("HTTP/1.1 "));
-		slices_write(s, (struct span){ h->start_line.p + 9, 3 });
-		slices_write(s, SPAN(" \r\n"));
+		slices_text(s, SPAN("HTTP/1.1 "));
+		slices_text(s, (struct span){ h->start_line.p + 9, 3 });
+		slices_text(s, SPAN(" \r\n"));
 		return;
 	}
 	if (h->start_line.p[7] == '1') {
 		slices_add(s, h->start_line.p, h->start_line.n);
 		return;
 	}
-	slices_write(s, SPAN("HTTP/1.1"));
+	slices_text(s, SPAN("HTTP/1.1"));
 	slices_add(s, h->start_line.p + 8, h->start_line.n - 8);
 }
 
@@ -64,27 +64,29 @@ head_write_response(struct slices *s, const struct head *h, const struct forward
 	write_status_line(s, h);
 	slices_fields(s, &hop, h);
 	if (fr->chunk_it)
-		slices_write(s, SPAN("Transfer-Encoding: chunked\r\n"));
+		slices_text(s, SPAN("Transfer-Encoding: chunked\r\n"));
 	slices_connection(s,
 		(struct connection){
 			.close = fr->close, .keep_alive = fr->keep_alive_10, .upgrade = upgrade });
 	if (fr->date.n > 0 && !hop_passes(&hop, h, NAME_DATE)) {
-		slices_write(s, SPAN("Date: "));
-		slices_write(s, fr->date);
-		slices_write(s, SPAN("\r\n"));
+		slices_text(s, SPAN("Date: "));
+		slices_text(s, fr->date);
+		slices_text(s, SPAN("\r\n"));
 	}
 	slices_via(s, h);
-	slices_write(s, SPAN("\r\n"));
+	slices_text(s, SPAN("\r\n"));
+	slices_close(s);
 }
 
 /* RFC 9110 6.5.1: what a recipient needs before the body is of no use, or of harm, behind it. */
 void
 head_write_trailers(struct slices *s, const struct head *h)
 {
-	uint64_t dropped = names_with(NAME_NO_TRAILER);
+	struct hop hop;
 
-	for (uint32_t i = 1; i <= h->n_fields; i++)
-		if ((dropped >> h->fields[i].id & 1) == 0)
-			slices_add(s, h->fields[i].line.p, h->fields[i].line.n);
-	slices_write(s, SPAN("\r\n"));
+	hop.dropped = names_with(NAME_NO_TRAILER);
+	hop.n_listed = 0;
+	slices_fields(s, &hop, h);
+	slices_text(s, SPAN("\r\n"));
+	slices_close(s);
 }

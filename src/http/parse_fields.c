@@ -8,6 +8,7 @@
  */
 #include "private.h"
 
+#include "name_table.h"
 #include "scan.h"
 
 static bool
@@ -35,6 +36,8 @@ letters_are(struct span name, const char *letters)
 static bool
 looks_like_framing(struct span name)
 {
+	if (name.n < sizeof("contentlength") - 1)
+		return false;
 	return letters_are(name, "contentlength") || letters_are(name, "transferencoding");
 }
 
@@ -54,13 +57,10 @@ masks_known_name(struct span name)
 	return (name_flags(id) & guarded) != 0;
 }
 
+/* Of a name that is not known as it is. */
 static enum name_id
-name_judge(struct span name, unsigned classes)
+name_mimics(struct span name, unsigned classes)
 {
-	enum name_id id = name_lookup(name);
-
-	if (id != NAME_OTHER)
-		return id;
 	if (looks_like_framing(name))
 		return NAME_FRAMING_LOOKALIKE;
 	if ((classes & OCTET_UNDER) != 0 && masks_known_name(name))
@@ -68,55 +68,90 @@ name_judge(struct span name, unsigned classes)
 	return NAME_OTHER;
 }
 
-/* One line at p; returns what follows it, or NULL when it is malformed. */
+/* Goes over tchars and tells their classes, too. */
 static const char *
-field_parse(struct field *f, const char *p, const char *end)
+scan_name(const char *p, const char *end, unsigned *classes)
 {
-	const char *line = p, *value;
+	for (; p < end && (octet_class(*p) & OCTET_TOKEN) != 0; p++)
+		*classes |= octet_class(*p);
+	return p;
+}
+
+/* What lies between a colon and the CR behind it, without blanks at either end. */
+static struct span
+value_trim(const char *from, const char *cr)
+{
+	from += *from == ' ';
+	/* Of the octets of a value the blanks alone are not above SP; nor is the CR, when it is empty. */
+	if ((unsigned char)*from > ' ' && (unsigned char)cr[-1] > ' ')
+		return span_between(from, cr);
+	return span_trim(span_between(from, cr));
+}
+
+/* One line at `line`; returns what follows it, or NULL when it is malformed. */
+static const char *
+field_parse(struct field *f, const char *line, const char *end)
+{
+	const char *colon = scan_words(line, end), *cr;
 	unsigned classes = 0;
 
-	while (p < end && (octet_class(*p) & OCTET_TOKEN) != 0)
-		classes |= octet_class(*p++);
-	if (p == line || p == end || *p != ':')
+	if (colon == end || *colon != ':') {
+		colon = scan_name(colon, end, &classes);
+		if (colon == end || *colon != ':')
+			return NULL;
+	}
+	cr = scan_value(colon + 1, end);
+	if (colon == line || end - cr < 2 || memcmp(cr, "\r\n", 2) != 0)
 		return NULL;
-	f->name = span_between(line, p);
-	f->id = (uint16_t)name_judge(f->name, classes);
+	f->line = span_between(line, cr + 2);
+	f->name = span_between(line, colon);
+	f->value = value_trim(colon + 1, cr);
 	f->next = 0;
-	value = p + 1;
-	p = scan_value(value, end);
-	if (end - p < 2 || p[0] != '\r' || p[1] != '\n')
-		return NULL;
-	f->value = span_trim(span_between(value, p));
-	f->line = span_between(line, p + 2);
-	return p + 2;
+	f->id = (uint16_t)name_find(f->name);
+	if (f->id == NAME_OTHER)
+		f->id = (uint16_t)name_mimics(f->name, classes);
+	return cr + 2;
 }
 
 static void
-field_link(struct head *h, uint16_t index)
+field_link(struct head *h, const struct field *f, uint16_t index)
 {
-	uint16_t id = h->fields[index].id;
+	uint16_t id = f->id;
 
 	if (id == NAME_OTHER)
 		return;
-	if (h->first[id] == 0)
+	if (h->first[id] == 0) {
+		h->names |= NAME_BIT(id);
 		h->first[id] = index;
-	else
+	} else {
+		h->repeated |= NAME_BIT(id);
 		h->fields[h->last[id]].next = index;
+	}
 	h->last[id] = index;
+}
+
+static unsigned
+members_count(struct span list)
+{
+	struct span member;
+	unsigned n = 0;
+
+	while (span_next_member(&list, &member))
+		n += member.n > 0;
+	return n;
 }
 
 static bool
 connection_is_bounded(const struct head *h)
 {
+	const struct field *f = head_first(h, NAME_CONNECTION);
 	unsigned members = 0;
 
-	for (const struct field *f = head_first(h, NAME_CONNECTION); f != NULL;
-		f = head_next(h, f)) {
-		struct span list = f->value, member;
-
-		while (span_next_member(&list, &member))
-			members += member.n > 0;
-	}
+	/* With the commas between them, members are at least two octets each; a short line has few. */
+	if (f == NULL || (f->next == 0 && f->value.n < 2 * CONNECTION_MEMBERS_MAX))
+		return true;
+	for (; f != NULL; f = head_next(h, f))
+		members += members_count(f->value);
 	return members <= CONNECTION_MEMBERS_MAX;
 }
 
@@ -129,21 +164,21 @@ is_last_line(const char *p, const char *end)
 int
 fields_parse(struct head *h, const char *p, const char *end, unsigned max_fields)
 {
+	uint16_t most = (uint16_t)(max_fields < HEAD_FIELDS_MAX ? max_fields : HEAD_FIELDS_MAX);
+	struct field *f = h->fields;
 	uint16_t n = 0;
 
-	if (max_fields > HEAD_FIELDS_MAX)
-		max_fields = HEAD_FIELDS_MAX;
 	h->n_fields = 0;
+	h->names = h->repeated = 0;
 	memset(h->first, 0, sizeof(h->first));
-	memset(h->last, 0, sizeof(h->last)); /* first != last: there are several */
+	memset(h->last, 0, sizeof(h->last));
 	while (p < end && *p != '\r') {
-		if (n == max_fields)
+		if (n == most)
 			return 431;
-		n++;
-		p = field_parse(&h->fields[n], p, end);
+		p = field_parse(++f, p, end);
 		if (p == NULL)
 			return 400;
-		field_link(h, n);
+		field_link(h, f, ++n);
 	}
 	if (!is_last_line(p, end))
 		return 400;
@@ -189,15 +224,11 @@ parse_end_of_head(const char *p, size_t n, size_t *scanned)
 
 	if (empty < 0)
 		return 0;
-	while (empty == 0) {
-		const char *lf = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+	if (empty == 0) {
+		const char *lf = scan_empty_line(at, end);
 
-		if (lf == NULL) {
-			*scanned = n;
-			return 0;
-		}
 		at = lf + 1;
-		empty = empty_line(at, end);
+		empty = lf < end ? empty_line(at, end) : -1;
 		if (empty < 0) {
 			*scanned = (size_t)(lf - p);
 			return 0;

@@ -112,18 +112,6 @@ host_judge(struct head *h)
 	return 0;
 }
 
-static bool
-has_repeated_single(const struct head *h)
-{
-#define NAME(id, text, flags)                                                                      \
-	if (((flags)&NAME_SINGLE) != 0 && h->first[NAME_##id] != h->last[NAME_##id] &&             \
-		h->first[NAME_##id] != 0)                                                          \
-		return true;
-#include "ballast/http/names.def"
-#undef NAME
-	return false;
-}
-
 static int
 request_judge(struct head *h, const char *p, size_t n, unsigned max_fields)
 {
@@ -140,7 +128,7 @@ request_judge(struct head *h, const char *p, size_t n, unsigned max_fields)
 	rc = fields_parse(h, p + h->start_line.n, end, max_fields);
 	if (rc != 0)
 		return rc;
-	if (h->first[NAME_FRAMING_LOOKALIKE] != 0 || has_repeated_single(h))
+	if (h->first[NAME_FRAMING_LOOKALIKE] != 0 || (h->repeated & names_with(NAME_SINGLE)) != 0)
 		return 400;
 	return host_judge(h);
 }

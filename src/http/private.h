@@ -9,7 +9,7 @@
 
 /*
  * Parses field lines and the empty line that must end exactly at `end`; fills fields, n_fields,
- * first and last.  0, 400, or 431 with more than max_fields.
+ * names, repeated, first and last.  0, 400, or 431 with more than max_fields.
  */
 int fields_parse(struct head *, const char *p, const char *end, unsigned max_fields);
 

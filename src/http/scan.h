@@ -1,18 +1,19 @@
 /*
  * The octet classes of HTTP and the loops that run over them, private to the
  * parsers.  A scan returns the first octet that is not of the class, or end; it
- * never reads at or behind end.  Values and targets, which make up most of a
- * head, go 16 octets at a time where SSE2 is there; the table decides the rest
- * and is the reference for both.
+ * never reads at or behind end.  What makes up most of a head goes 16 octets at
+ * a time where SSE2 is there; the table is the reference, and all that there is
+ * elsewhere.
  */
 #ifndef BALLAST_HTTP_SCAN_H
 #define BALLAST_HTTP_SCAN_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include "scan_sse2.h"
 #endif
 
 enum octet_class {
@@ -81,7 +82,7 @@ octet_class(char octet)
 static inline bool
 is_digit(char octet)
 {
-	return (octet_class(octet) & OCTET_DIGIT) != 0;
+	return octet >= '0' && octet <= '9';
 }
 
 static inline const char *
@@ -92,62 +93,69 @@ scan_class(const char *p, const char *end, unsigned classes)
 	return p;
 }
 
-#ifdef __SSE2__
-static inline __m128i
-scan_load(const char *p)
-{
-	return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
-
-static inline unsigned
-scan_mask(__m128i stops)
-{
-	return (unsigned)_mm_movemask_epi8(stops);
-}
-#endif
-
 static inline const char *
 scan_value(const char *p, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i tab = _mm_set1_epi8('\t');
-	const __m128i del = _mm_set1_epi8(0x7f);
-	const __m128i last_control = _mm_set1_epi8(0x1f);
-
-	for (; end - p >= 16; p += 16) {
-		__m128i v = scan_load(p);
-		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v);
-		__m128i stops = _mm_or_si128(
-			_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), control), _mm_cmpeq_epi8(v, del));
-		unsigned mask = scan_mask(stops);
-
-		if (mask != 0)
-			return p + __builtin_ctz(mask);
-	}
-#endif
+	return sse2_value(p, end);
+#else
 	return scan_class(p, end, OCTET_VALUE);
+#endif
 }
 
 static inline const char *
 scan_target(const char *p, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i hash = _mm_set1_epi8('#');
-	const __m128i del = _mm_set1_epi8(0x7f);
-	const __m128i space = _mm_set1_epi8(' ');
-
-	for (; end - p >= 16; p += 16) {
-		__m128i v = scan_load(p);
-		/* Signed, so that octets from 0x80 on are below the space as well. */
-		__m128i visible = _mm_cmpgt_epi8(v, space);
-		__m128i barred = _mm_or_si128(_mm_cmpeq_epi8(v, hash), _mm_cmpeq_epi8(v, del));
-		unsigned mask = ~scan_mask(_mm_andnot_si128(barred, visible)) & 0xffff;
-
-		if (mask != 0)
-			return p + __builtin_ctz(mask);
-	}
-#endif
+	return sse2_target(p, end);
+#else
 	return scan_class(p, end, OCTET_TARGET);
+#endif
+}
+
+/* Over letters and hyphens, as far as that is quick: what is more is the table's to find. */
+static inline const char *
+scan_words(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	return sse2_words(p, end);
+#else
+	(void)end;
+	return p;
+#endif
+}
+
+/* The first LF, or end. */
+static inline const char *
+scan_line(const char *p, const char *end)
+{
+	const char *lf = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+
+	return lf != NULL ? lf : end;
+}
+
+/* Could an empty line follow this LF, if more came behind end? */
+static inline bool
+may_end_head(const char *lf, const char *end)
+{
+	const char *p = lf + 1;
+
+	if (p < end && *p == '\r')
+		p++;
+	return p == end || *p == '\n';
+}
+
+/* The first LF that LF or CR LF follows, or may follow when more comes; else end. */
+static inline const char *
+scan_empty_line(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	p = sse2_empty_line(p, end);
+#endif
+	for (; p < end; p = scan_line(p + 1, end))
+		if (*p == '\n' && may_end_head(p, end))
+			break;
+	return p;
 }
 
 #endif

@@ -5,16 +5,14 @@
  * other pieces must stay where they are until the slices are sent or copied.
  * Invariant: bytes is the sum of all pieces.
  */
-#include "ballast/http/head.h"
-
-#include <assert.h>
+#include "slices.h"
 
 void
 slices_reset(struct slices *s)
 {
 	s->n = 0;
 	s->bytes = 0;
-	s->used = 0;
+	s->used = s->closed = 0;
 }
 
 /* An iovec serves reading, too, and so cannot say that it is not written through. */
@@ -27,13 +25,11 @@ piece(const char *p, size_t n)
 	return v;
 }
 
-void
-slices_add(struct slices *s, const char *p, size_t n)
+static void
+join(struct slices *s, const char *p, size_t n)
 {
 	struct iovec *last = s->n > 0 ? &s->v[s->n - 1] : NULL;
 
-	if (n == 0)
-		return;
 	s->bytes += n;
 	if (last != NULL && (const char *)last->iov_base + last->iov_len == p) {
 		last->iov_len += n;
@@ -44,16 +40,30 @@ slices_add(struct slices *s, const char *p, size_t n)
 }
 
 void
+slices_close(struct slices *s)
+{
+	if (s->used == s->closed)
+		return;
+	join(s, s->scratch + s->closed, s->used - s->closed);
+	s->closed = s->used;
+}
+
+void
+slices_add(struct slices *s, const char *p, size_t n)
+{
+	if (n == 0)
+		return;
+	slices_close(s);
+	join(s, p, n);
+}
+
+void
 slices_write(struct slices *s, struct span text)
 {
-	char *to = s->scratch + s->used;
-
-	assert(text.n <= sizeof(s->scratch) - s->used);
 	if (text.n == 0)
 		return;
-	memcpy(to, text.p, text.n);
-	s->used += text.n;
-	slices_add(s, to, text.n);
+	slices_text(s, text);
+	slices_close(s);
 }
 
 void

@@ -81,6 +81,13 @@ static const struct asked requests[] = {
 	{ G "X-A: 1\r\nConnection: keep-alive,x-a ,, X-B\r\nX-B: 2\r\nConnection:x-c\r\nX-C: "
 	    "3\r\nX-D: d\r\n\r\n",
 		PLAIN, G "X-D: d\r\n", ALWAYS("a.test") },
+	{ "POST / HTTP/1.1\r\nTE: x\r\nA: 1\r\nB: 2\r\nX-Hop: 1\r\nHost: a.test\r\n"
+	  "Content-Length: 007\r\nKeep-Alive: 1\r\nProxy: 1\r\nC: 3\r\nConnection: x-hop\r\n"
+	  "D: 4\r\nE: 5\r\nX-HOP:\r\n\r\n",
+		PLAIN,
+		"POST / HTTP/1.1\r\nA: 1\r\nB: 2\r\nHost: a.test\r\nContent-Length: 7\r\nC: 3\r\n"
+		"D: 4\r\nE: 5\r\n",
+		ALWAYS("a.test") },
 	{ G "Connection: close\r\nClose: 1\r\nA: b\r\n\r\n", PLAIN, G "Close: 1\r\nA: b\r\n",
 		ALWAYS("a.test") },
 	{ G "Keep-Alive: timeout=5\r\nProxy-Connection: x\r\nProxy-Authorization: Basic x\r\nTE: "

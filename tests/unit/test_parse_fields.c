@@ -72,6 +72,72 @@ START_TEST(connection_members_are_bounded)
 }
 END_TEST
 
+/* The shortest line with so many members is as long as this. */
+START_TEST(connection_members_are_bounded_in_one_line)
+{
+	char in[1024];
+	struct guarded g;
+
+	for (int members = CONNECTION_MEMBERS_MAX; members <= CONNECTION_MEMBERS_MAX + 1;
+		members++) {
+		size_t n = (size_t)sprintf(in, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: x");
+
+		for (int k = 1; k < members; k++)
+			n += (size_t)sprintf(in + n, ",x");
+		n += (size_t)sprintf(in + n, "\r\n\r\n");
+		ck_assert_int_eq(parse((struct span){ in, n }, &g, MAX_FIELDS),
+			members > CONNECTION_MEMBERS_MAX ? 400 : 0);
+		guarded_free(&g);
+	}
+}
+END_TEST
+
+START_TEST(blanks_around_a_value_are_not_of_it)
+{
+	static const struct {
+		struct span in;
+		const char *value;
+	} table[] = {
+		{ REQUEST("X:\r\n"), "" },
+		{ REQUEST("X: \r\n"), "" },
+		{ REQUEST("X:\t\r\n"), "" },
+		{ REQUEST("X: \t \r\n"), "" },
+		{ REQUEST("X:a\r\n"), "a" },
+		{ REQUEST("X: a\r\n"), "a" },
+		{ REQUEST("X:\ta\r\n"), "a" },
+		{ REQUEST("X:  a\r\n"), "a" },
+		{ REQUEST("X: \ta\r\n"), "a" },
+		{ REQUEST("X: a \r\n"), "a" },
+		{ REQUEST("X:a\t\r\n"), "a" },
+		{ REQUEST("X: a \t b\t \r\n"), "a \t b" },
+		{ REQUEST("X: \x80 \xff\r\n"), "\x80 \xff" },
+	};
+	struct guarded g;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		ck_assert_int_eq(parse(table[i].in, &g, MAX_FIELDS), 0);
+		assert_span(h->fields[2].value, table[i].value);
+		guarded_free(&g);
+	}
+}
+END_TEST
+
+/* What is told of a head in one word is what its lists say. */
+START_TEST(names_that_are_there_and_come_again_are_told)
+{
+	static const struct span in = REQUEST("Via: 1\r\nX-Other: a\r\nX-Other: b\r\nVIA: 2\r\n"
+					      "Cookie: c\r\nX_Real_IP: 1\r\nVia: 3\r\n");
+	const uint64_t there = NAME_BIT(NAME_HOST) | NAME_BIT(NAME_VIA) | NAME_BIT(NAME_COOKIE) |
+			       NAME_BIT(NAME_MASKED);
+	struct guarded g;
+
+	ck_assert_int_eq(parse(in, &g, MAX_FIELDS), 0);
+	ck_assert_uint_eq(h->names, there);
+	ck_assert_uint_eq(h->repeated, NAME_BIT(NAME_VIA));
+	guarded_free(&g);
+}
+END_TEST
+
 START_TEST(lines_of_one_name_are_linked_in_order)
 {
 	static const struct span in =
@@ -105,6 +171,9 @@ START_TEST(names_spelt_with_underscores_are_told_apart)
 		{ REQUEST("x-forwarded_PROTO: 1\r\n"), NAME_MASKED },
 		{ REQUEST("X_REAL_IP: 1\r\n"), NAME_MASKED },
 		{ REQUEST("Proxy_Connection: 1\r\n"), NAME_MASKED },
+		{ REQUEST("X-Forwarded-Proto_: 1\r\n"), NAME_OTHER },
+		{ REQUEST("X-Forwarded_Proto: 1\r\n"), NAME_MASKED },
+		{ REQUEST("x-request_id: 1\r\n"), NAME_MASKED },
 		{ REQUEST("X_Y: 1\r\n"), NAME_OTHER },
 		{ REQUEST("Set_Cookie: 1\r\n"), NAME_OTHER },
 		{ REQUEST("X_Forwarded_For_An_Unusually_Long_Time_Indeed: 1\r\n"), NAME_OTHER },
@@ -207,6 +276,7 @@ START_TEST(trailers_are_parsed_as_strictly)
 		{ OCTETS("nonsense\r\n\r\n"), 400, 0 },
 		{ OCTETS("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"), 400, 0 },
 		{ OCTETS("X-T : 1\r\n\r\n"), 400, 0 },
+		{ OCTETS(": 1\r\n\r\n"), 400, 0 },
 		{ OCTETS("X-T: \0\r\n\r\n"), 400, 0 },
 		{ OCTETS("Content_Length: 1\r\n\r\n"), 400, 0 },
 		{ OCTETS("X: 1\r\nX: 1\r\nX: 1\r\n\r\n"), 400, 0 },
@@ -282,6 +352,9 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, fields_are_counted);
 	tcase_add_test(tc, connection_members_are_bounded);
+	tcase_add_test(tc, connection_members_are_bounded_in_one_line);
+	tcase_add_test(tc, blanks_around_a_value_are_not_of_it);
+	tcase_add_test(tc, names_that_are_there_and_come_again_are_told);
 	tcase_add_test(tc, lines_of_one_name_are_linked_in_order);
 	tcase_add_test(tc, names_spelt_with_underscores_are_told_apart);
 	tcase_add_test(tc, the_end_of_a_head_is_the_first_empty_line);

@@ -19,7 +19,8 @@ enum { SLICES_SCRATCH = 4096 };
 struct slices {
 	int n;
 	size_t bytes;
-	size_t used; /* of scratch */
+	size_t used;   /* of scratch */
+	size_t closed; /* of it, what is in a slice: all, but while a head is written */
 	struct iovec v[2 * HEAD_FIELDS_MAX + 64];
 	char scratch[SLICES_SCRATCH];
 };

@@ -29,6 +29,23 @@ enum name_flag {
 enum name_id name_lookup(struct span);
 unsigned name_flags(enum name_id);
 
+_Static_assert(N_NAMES <= 64, "a set of names is one word");
+
+/* In a set of names. */
+#define NAME_BIT(id) ((uint64_t)1 << (id))
+
+/* All known names that have one of the flags; a constant where the flags are. */
+static inline uint64_t
+names_with(unsigned flags)
+{
+	uint64_t set = 0;
+
+#define NAME(id, text, its) set |= ((its)&flags) != 0 ? NAME_BIT(NAME_##id) : 0;
+#include "ballast/http/names.def"
+#undef NAME
+	return set;
+}
+
 enum method {
 	METHOD_OTHER,
 #define METHOD(id, text, idempotent) METHOD_##id,

@@ -50,6 +50,8 @@ struct head {
 	int minor;    /* HTTP/1.minor: 0 or 1 (1.2 to 1.9 count as 1) */
 	size_t bytes; /* the whole head with its empty line */
 	uint32_t n_fields;
+	uint64_t names;    /* known ones that a field has (NAME_BIT) */
+	uint64_t repeated; /* of these, what more than one field has */
 	uint16_t first
 		[N_NAMES]; /* index of the first field of that name, 0: none; first[0] unused */
 	uint16_t last[N_NAMES]; /* index of the last one, 0: none */
@@ -89,7 +91,7 @@ int parse_request(struct head *, const char *p, size_t n, unsigned max_fields);
 int parse_response(struct head *, const char *p, size_t n, unsigned max_fields);
 /*
  * Field lines alone, ended by an empty line (parse_end_of_head finds it, too): a trailer section.
- * Fills n_fields, first, last, bytes.  0 or 400.
+ * Fills n_fields, names, repeated, first, last, bytes.  0 or 400.
  */
 int parse_trailers(struct head *, const char *p, size_t n, unsigned max_fields);
 /* 2 or 0: octets of an empty line before a request (RFC 9112 2.2); a lone CR or LF counts 0. */
