@@ -46,7 +46,7 @@ ifeq ($(V),0)
 QUIET = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $(1)  $@";)
 endif
 
-.PHONY: all bench bench-growth bench-fairness bench-ledger pgo deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-bounds lint format format-check asan ubsan \
+.PHONY: all bench bench-growth bench-fairness bench-ledger pgo model deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-bounds lint format format-check asan ubsan \
 	coverage docs install uninstall dist clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -151,6 +151,8 @@ check-oracle: $(BUILD)/verdicts                        ## ballast's parsers and 
 	@BUILD=$(BUILD) sh tests/check.sh oracle
 check-bounds: $(BUILD)/complexity                      ## growth of instruction counts with the input
 	@BUILD=$(BUILD) sh tests/check.sh bounds
+model:            ## what is done without a lock, as Promela models under every schedule (needs the package spin)
+	@python3 tests/model/run.py
 check-storm: $(BUILD)/ballast                          ## hostile clients and origins around a running ballast
 	@BUILD=$(BUILD) sh tests/check.sh storm
 check-slow: $(BUILD)/ballast $(BUILD)/origin           ## is p99 beside 4,000 held connections within 3 times? (a quiet machine)
@@ -194,17 +196,18 @@ bench-fairness: $(BENCHED) ## how connections spread over four workers
 bench-ledger: $(BENCHED) ## where it goes: system calls and instructions of a request.  BENCH=small SUBJECTS=ballast,floor
 	@BUILD=$(BUILD) python3 tests/bench/ledger.py
 
-# Built twice: the first build writes down what the benchmarks' loads make it do, the second is compiled by that.
+# Built twice: the first build writes down what a training makes it do, the second is compiled by that.  A few
+# functions that the first one must do without (see BALLAST_INSTRUMENTED) have another shape in it: no mistake.
 PGO_CFLAGS = -O2 -g -flto=auto
-pgo: $(BENCHED)   ## build/pgo/ballast, optimised by a profile of the benchmarks' loads (gcc; needs make deps-bench)
+PGO_BUILD = --no-print-directory BUILD=$(BUILD)/pgo $(BUILD)/pgo/ballast
+pgo: $(BUILD)/origin  ## build/pgo/ballast, optimised by a profile of common requests (gcc)
 	@$(CC) --version | grep -q -i 'free software' || { echo "make pgo: needs gcc, this is $(CC)" >&2; exit 2; }
 	@rm -rf $(BUILD)/pgo
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/pgo CPPFLAGS=-DBALLAST_INSTRUMENTED \
+	@$(MAKE) $(PGO_BUILD) CPPFLAGS=-DBALLAST_INSTRUMENTED \
 		CFLAGS="$(PGO_CFLAGS) -fprofile-generate -fprofile-update=atomic"
-	@BUILD=$(BUILD) BALLAST=$(BUILD)/pgo/ballast sh tests/bench/train.sh
+	@BUILD=$(BUILD) BALLAST=$(BUILD)/pgo/ballast python3 tests/bench/train.py
 	@find $(BUILD)/pgo -name '*.o' -delete && rm $(BUILD)/pgo/ballast
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/pgo \
-		CFLAGS="$(PGO_CFLAGS) -fprofile-use -fprofile-partial-training -Wno-missing-profile \
+	@$(MAKE) $(PGO_BUILD) CFLAGS="$(PGO_CFLAGS) -fprofile-use -fprofile-partial-training -Wno-missing-profile \
 		-Wno-coverage-mismatch"
 
 lint:             ## layers, warnings of gcc and clang, cppcheck, clang-tidy, shellcheck, format

@@ -6,7 +6,7 @@
  * another worker rings its bell, and after a while.
  * Runs in workers; owns the listener's watch and the bell's.  Invariant: who leaves has seen that the door of
  * the idlest other one is open, or has rung its bell; and should that one not hear (it was killed, or is
- * stopped), somebody sees soon that nobody takes what waits.
+ * stopped), somebody sees soon that nobody takes what waits.  One without a beat for some seconds is not looked at.
  */
 #include "private.h"
 
@@ -56,7 +56,7 @@ ring(const struct proxy *p, const struct slot *other)
 static void
 pass_on(const struct proxy *p)
 {
-	const struct slot *other = slots_idlest_other(p->shm, p->slot);
+	const struct slot *other = slots_idlest_other(p->shm, p->slot, p->now_us);
 
 	if (other != NULL)
 		ring(p, other);
@@ -82,7 +82,7 @@ weigh(struct proxy *p)
 	if (p->retiring || p->accept_full || p->accept_paused || p->now_us < p->alone_until_us)
 		return;
 	slot_set_door(p->slot, DOOR_LEFT);
-	idlest = slots_idlest_other(p->shm, p->slot);
+	idlest = slots_idlest_other(p->shm, p->slot, p->now_us);
 	p->left = idlest != NULL && holds_too_many(p, idlest);
 	if (p->left && atomic_load(&idlest->door) == DOOR_LEFT)
 		ring(p, idlest);
@@ -232,7 +232,7 @@ bell_wake(struct watch *w)
 void
 accept_missed(struct proxy *p)
 {
-	if (door_of(p) == DOOR_OPEN)
+	if (door_of(p) == DOOR_OPEN && sock_is_readable(p->listener.fd))
 		take_one(p);
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 static bool
 nobody_listens(const struct exchange *x)
@@ -144,6 +145,17 @@ cut_client(struct exchange *x)
 	client_close(c);
 }
 
+/* What was sent with its end still to come leaves first: a close resets a client that has gone on talking. */
+static void
+end_client(struct exchange *x)
+{
+	struct client *c = x->client;
+
+	if (x->down.ends)
+		shutdown(c->watch.fd, SHUT_WR);
+	client_close(c);
+}
+
 static void
 part_with_client(struct exchange *x)
 {
@@ -160,7 +172,7 @@ part_with_client(struct exchange *x)
 		client_rest(c);
 	else if (x->client_closes && x->up.state == FLOW_END && buffer_is_empty(c->in) &&
 		 !x->reply_made)
-		client_close(c);
+		end_client(x);
 	else
 		client_linger(c);
 }

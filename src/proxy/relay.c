@@ -301,15 +301,11 @@ judge_first(struct exchange *x, const struct framing *framing, enum flow_coding 
 	return (enum flow_state)x->down.state;
 }
 
-/*
- * All of the response is here, and FINISH closes.  Not when the client goes on talking: a close resets it then, and
- * what had not left would be lost.
- */
+/* All of the response is here, and FINISH sends the end behind it. */
 static bool
 ends_connection(const struct exchange *x)
 {
-	return !x->keep_alive && x->down.state == FLOW_END && x->up.state == FLOW_END &&
-	       !(x->client->watch.ready & POLLER_IN);
+	return !x->keep_alive && x->down.state == FLOW_END && x->up.state == FLOW_END;
 }
 
 /* With the first octets of a final response there is no way back. */

@@ -10,6 +10,8 @@
 
 #include "block.h"
 
+enum { STUCK_US = 3000000 }; /* without a beat: nobody to leave a connection to */
+
 struct slot *
 slot_at(const struct shm *s, unsigned index)
 {
@@ -177,6 +179,15 @@ slot_set_door(struct slot *slot, enum slot_door door)
 	atomic_store(&slot->door, door);
 }
 
+/* An idle worker beats about once a second; one without a beat has only just begun. */
+static bool
+turns(const struct slot *slot, uint64_t now_us)
+{
+	uint64_t beat_us = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
+
+	return beat_us == 0 || now_us < beat_us + STUCK_US;
+}
+
 static bool
 takes_connections_with(const struct slot *slot, const struct slot *self)
 {
@@ -196,14 +207,14 @@ is_idler(const struct slot *slot, const struct slot *than)
 }
 
 struct slot *
-slots_idlest_other(const struct shm *s, const struct slot *self)
+slots_idlest_other(const struct shm *s, const struct slot *self, uint64_t now_us)
 {
 	struct slot *idlest = NULL;
 
 	for (unsigned i = 0; i < s->n_slots; i++) {
 		struct slot *slot = slot_at(s, i);
 
-		if (takes_connections_with(slot, self) &&
+		if (takes_connections_with(slot, self) && turns(slot, now_us) &&
 			(idlest == NULL || is_idler(slot, idlest)))
 			idlest = slot;
 	}

@@ -72,14 +72,16 @@ class Origins:
                 file.write(b"0123456789abcde\n" * (n // 16))
         listens = [machine.free_port() for _ in range(2)]
         start_nginx(family, small, ["127.0.0.1:%d" % port for port in listens])
-        own = family.start("own-origin", [built("origin"), "0", "0"])
-        ports = own.wait_until(lambda: self.told_ports(own), "two ports")
-        self.ports = {"nginx": listens, "own": ports}
+        self.ports = {"nginx": listens, "own": start_own(family)}
 
-    @staticmethod
-    def told_ports(own):
+
+def start_own(family):
+    """tests/origin; its two ports."""
+    def told():
         found = [int(port) for port in re.findall(r"listening on 127.0.0.1:(\d+)", own.said())]
         return found if len(found) == 2 else None
+    own = family.start("own-origin", [built("origin"), "0", "0"])
+    return own.wait_until(told, "two ports")
 
 
 def start_nginx(family, small, listens):

@@ -35,14 +35,14 @@ comparable() {
 }
 
 benchable() {
-	for tool in nginx haproxy wrk gnuplot strace; do
+	for tool in nginx haproxy wrk gnuplot strace valgrind; do
 		PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null 2>&1 || return 1
 	done
 }
 
 case "${1:-install}" in
 bench)
-	PACKAGES="nginx-light haproxy wrk gnuplot-nox strace"
+	PACKAGES="nginx-light haproxy wrk gnuplot-nox strace valgrind"
 	LINTERS=""
 	benchable && exit 0
 	;;

@@ -92,6 +92,25 @@ class Smuggling(harness.Case):
             self.assertTrue(poisoned.wait(harness.PATIENCE))  # it lies in the balancer's socket now
             poisoned.clear()
 
+    def test_the_answer_reaches_who_asks_for_the_last_time_and_goes_on_talking(self):
+        asked, goes_on = threading.Event(), threading.Event()
+
+        def late_answer(script, stream):
+            script.take(stream)
+            asked.set()
+            goes_on.wait(harness.PATIENCE)
+            stream.send(OK)
+        lb = self.ballast([self.script(late_answer).url], workers=1)
+        for proto in ("HTTP/1.1", "HTTP/1.0"):
+            asked.clear()
+            goes_on.clear()
+            with lb.connect() as client:
+                client.send(wire.request("GET", "/", {"Connection": "close"}, proto=proto))
+                self.assertTrue(asked.wait(harness.PATIENCE))
+                client.send(b"\r\n")
+                goes_on.set()
+                self.assertEqual(client.read_response().body, b"ok")
+
     def test_a_host_longer_than_any_name_is_refused(self):
         script = self.script(answers(OK))
         lb = self.ballast([script.url])

@@ -87,6 +87,8 @@ START_TEST(states_have_names)
 }
 END_TEST
 
+enum { NOW_US = 100000000 };
+
 /* A worker that holds so many connections. */
 static struct slot *
 working(struct shm *s, uint32_t generation, unsigned held, enum slot_door door)
@@ -108,23 +110,27 @@ START_TEST(the_idlest_other_is_who_can_take_a_connection)
 
 	world_open(&s, 4, 10, 8);
 	self = working(&s, 2, 1, DOOR_OPEN);
-	ck_assert_ptr_null(slots_idlest_other(&s, self));
+	ck_assert_ptr_null(slots_idlest_other(&s, self, NOW_US));
 	slot_set_state(slot_claim(&s, ROLE_CHECKER, 2, 1), SLOT_READY);
 	working(&s, 1, 0, DOOR_OPEN); /* of a former generation */
 	working(&s, 2, 0, DOOR_SHUT);
 	slot_set_state(working(&s, 2, 0, DOOR_OPEN), SLOT_DRAINING);
-	ck_assert_ptr_null(slots_idlest_other(&s, self));
+	ck_assert_ptr_null(slots_idlest_other(&s, self, NOW_US));
 	busier = working(&s, 2, 8, DOOR_LEFT);
-	ck_assert_ptr_eq(slots_idlest_other(&s, self), busier);
+	ck_assert_ptr_eq(slots_idlest_other(&s, self, NOW_US), busier);
 	other = working(&s, 2, 8, DOOR_OPEN); /* as many, but it needs no bell */
-	ck_assert_ptr_eq(slots_idlest_other(&s, self), other);
+	ck_assert_ptr_eq(slots_idlest_other(&s, self, NOW_US), other);
 	idlest = working(&s, 2, 7, DOOR_LEFT);
-	ck_assert_ptr_eq(slots_idlest_other(&s, self), idlest);
-	ck_assert_ptr_eq(slots_idlest_other(&s, idlest), self);
+	ck_assert_ptr_eq(slots_idlest_other(&s, self, NOW_US), idlest);
+	ck_assert_ptr_eq(slots_idlest_other(&s, idlest, NOW_US), self);
+	atomic_store(&idlest->beat_us, NOW_US - 2900000);
+	ck_assert_ptr_eq(slots_idlest_other(&s, self, NOW_US), idlest);
+	atomic_store(&idlest->beat_us, NOW_US - 3100000); /* stopped, it seems */
+	ck_assert_ptr_eq(slots_idlest_other(&s, self, NOW_US), other);
 	slot_fold(&s, idlest);
 	ck_assert_uint_eq(slot_held(idlest), 0);
 	ck_assert_uint_eq(atomic_load(&idlest->door), DOOR_SHUT);
-	ck_assert_ptr_eq(slots_idlest_other(&s, self), other);
+	ck_assert_ptr_eq(slots_idlest_other(&s, self, NOW_US), other);
 	shm_detach(&s);
 }
 END_TEST

@@ -67,10 +67,10 @@ const char *slot_state_name(enum slot_state);
 uint32_t slot_held(const struct slot *);
 void slot_set_door(struct slot *, enum slot_door);
 /*
- * Of the workers of the same generation whose door is not shut, but for `self`: the one that holds fewest
- * connections; NULL when there is none.  Reads what was written before it in the one order of all doors.
+ * Of the workers of the same generation whose door is not shut and whose loop turns, but for `self`: the one that holds
+ * fewest connections; NULL when there is none.  now_us: monotonic.  Reads what was written before it in the one order of all doors.
  */
-struct slot *slots_idlest_other(const struct shm *, const struct slot *self);
+struct slot *slots_idlest_other(const struct shm *, const struct slot *self, uint64_t now_us);
 
 /* Sums over all slots. */
 uint32_t slots_active(const struct shm *, unsigned row);
