@@ -61,6 +61,21 @@ sse2_is_between(__m128i v, char low, char high)
 	return _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(-127 + high - low)));
 }
 
+/* The first octet that stops() has a bit for, or end: NUL must be one of them.  Inline, so that nothing is called. */
+static inline __attribute__((always_inline)) const char *
+sse2_scan(const char *p, const char *end, unsigned (*stops)(__m128i))
+{
+	unsigned found;
+
+	for (; end - p >= 16; p += 16) {
+		found = stops(sse2_load(p));
+		if (found != 0)
+			return p + (unsigned)__builtin_ctz(found);
+	}
+	found = stops(sse2_load_rest(p, (size_t)(end - p)));
+	return p + (unsigned)__builtin_ctz(found);
+}
+
 /* A bit for each octet that is not HTAB, SP, VCHAR or obs-text (RFC 9110 5.5). */
 static inline unsigned
 sse2_value_stops(__m128i v)
@@ -73,15 +88,7 @@ sse2_value_stops(__m128i v)
 static inline const char *
 sse2_value(const char *p, const char *end)
 {
-	unsigned stops;
-
-	for (; end - p >= 16; p += 16) {
-		stops = sse2_value_stops(sse2_load(p));
-		if (stops != 0)
-			return p + (unsigned)__builtin_ctz(stops);
-	}
-	stops = sse2_value_stops(sse2_load_rest(p, (size_t)(end - p)));
-	return p + (unsigned)__builtin_ctz(stops);
+	return sse2_scan(p, end, sse2_value_stops);
 }
 
 /* A bit for each octet that is not VCHAR, or is '#'. */
@@ -94,15 +101,7 @@ sse2_target_stops(__m128i v)
 static inline const char *
 sse2_target(const char *p, const char *end)
 {
-	unsigned stops;
-
-	for (; end - p >= 16; p += 16) {
-		stops = sse2_target_stops(sse2_load(p));
-		if (stops != 0)
-			return p + (unsigned)__builtin_ctz(stops);
-	}
-	stops = sse2_target_stops(sse2_load_rest(p, (size_t)(end - p)));
-	return p + (unsigned)__builtin_ctz(stops);
+	return sse2_scan(p, end, sse2_target_stops);
 }
 
 /* A bit for each octet that is no letter or hyphen. */
@@ -117,15 +116,7 @@ sse2_words_stops(__m128i v)
 static inline const char *
 sse2_words(const char *p, const char *end)
 {
-	unsigned stops;
-
-	for (; end - p >= 16; p += 16) {
-		stops = sse2_words_stops(sse2_load(p));
-		if (stops != 0)
-			return p + (unsigned)__builtin_ctz(stops);
-	}
-	stops = sse2_words_stops(sse2_load_rest(p, (size_t)(end - p)));
-	return p + (unsigned)__builtin_ctz(stops);
+	return sse2_scan(p, end, sse2_words_stops);
 }
 
 static inline uint32_t

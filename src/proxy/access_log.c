@@ -57,7 +57,8 @@ put_text(char *at, const char *literal)
 static char *
 put_escaped(char *at, const char *text, size_t n)
 {
-	size_t plain = log_copy_plain(at, text, n); /* nearly always all of it */
+	size_t plain = log_copy_plain(
+		at, text, n); /* nearly always all of it, and then one call is enough */
 
 	at += plain;
 	n -= plain;

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "harness.h"
+#include "scratch.h"
 
 static char got[1 << 20];
 
@@ -144,14 +145,16 @@ START_TEST(a_stuck_reader_loses_lines_and_blocks_nobody)
 }
 END_TEST
 
+/* Without a name any more. */
 static int
 temporary(void)
 {
-	char path[] = "/tmp/ballast-test-access-log-XXXXXX";
-	int fd = mkstemp(path);
+	int fd;
 
+	scratch_enter();
+	fd = open("access.log", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ck_assert_int_ge(fd, 0);
-	unlink(path);
+	scratch_leave();
 	return fd;
 }
 
