@@ -186,13 +186,12 @@ is_hopeless(const struct master *m)
 	       (!m->announced || children_ready(&m->children, NULL, ROLE_WORKER) == 0);
 }
 
+static const char dying[] = "workers keep dying at start; their last words are in the log";
+
 static void
 despair(struct master *m)
 {
-	static const char reason[] = "workers keep dying at start; their last words are in the log";
-
-	log_at(LEVEL_FATAL, reason, LOG_INT("generation", m->current->number));
-	daemon_failed(&m->launcher, reason);
+	log_at(LEVEL_FATAL, dying, LOG_INT("generation", m->current->number));
 	m->exit = EXIT_DYING;
 	order_end(m);
 }
@@ -265,7 +264,7 @@ say_config(const struct generation *g)
 
 /*
  * Whoever started us reads standard error or waits as a launcher; the log may be a file
- * elsewhere.
+ * elsewhere.  The launcher is told last: when it ends, nothing of the failed start is left.
  */
 static int
 start_failed(struct master *m, struct err *why)
@@ -275,8 +274,8 @@ start_failed(struct master *m, struct err *why)
 	log_errors(LEVEL_FATAL, "start failed", why);
 	if (log_fd() != STDERR_FILENO && m->launcher < 0)
 		err_print(why, stderr);
-	daemon_failed(&m->launcher, reason);
 	master_close(m);
+	daemon_failed(&m->launcher, reason);
 	err_free(why);
 	log_close();
 	return EXIT_START;
@@ -294,8 +293,9 @@ run(struct master *m, struct config *config)
 	say_config(m->current);
 	generation_present(m, m->current, NULL);
 	cycle(m);
-	daemon_failed(&m->launcher, "ended by a signal before it was ready");
 	master_close(m);
+	daemon_failed(&m->launcher,
+		m->exit == EXIT_DYING ? dying : "ended by a signal before it was ready");
 	if (m->exit != EXIT_DYING)
 		log_info("graceful shutdown completed", LOG_BOOL("cut", m->exit == EXIT_CUT));
 	log_close();
