@@ -53,6 +53,14 @@ endif
 
 all: $(BUILD)/ballast    ## the program, build/ballast
 
+# The program with faults on demand (src/proxy/fault.h), for tests.
+$(BUILD)/obj/faulty/exchange.o: src/proxy/exchange.c
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(WARNINGS) $(CFLAGS) $(SANITIZE) $(HARDENING) $(PKG_CFLAGS) -DBALLAST_FAULTS -MMD -MP -c -o $@ $<
+$(BUILD)/faulty: $(filter-out %/proxy/exchange.o,$(OBJECTS)) $(BUILD)/obj/faulty/exchange.o
+	$(call QUIET,LINK)$(CC) $(CFLAGS) $(SANITIZE) $(LINK_HARDENING) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+-include $(BUILD)/obj/faulty/exchange.d
+
 # All unit-test programs, not run.
 units: $(UNITS)
 
@@ -132,12 +140,12 @@ run: need         ## ballast on :3332 with two demo backends on :9001 and :9002,
 	@BUILD=$(BUILD) sh tests/system/run-demo.sh
 
 check: need       ## all tests; the last line is `N passed, N failed`
-	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(UNITS) $(REPLAYS)
+	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(UNITS) $(REPLAYS)
 	@BUILD=$(BUILD) sh tests/check.sh
 
 check-unit: $(UNITS)                                   ## the unit tests alone
 	@BUILD=$(BUILD) sh tests/check.sh unit
-check-system: $(BUILD)/ballast $(BUILD)/origin         ## the system tests alone
+check-system: $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/origin         ## the system tests alone
 	@BUILD=$(BUILD) sh tests/check.sh system
 check-conformance: $(BUILD)/ballast                     ## the conformance suite alone
 	@BUILD=$(BUILD) sh tests/check.sh conformance
@@ -164,7 +172,7 @@ asan:             ## unit and system tests under AddressSanitizer and UBSan, in 
 	@$(MAKE) --no-print-directory check BUILD=build/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"
 ubsan:            ## the same under UBSan alone, in build/ubsan
 	@$(MAKE) --no-print-directory check BUILD=build/ubsan SANITIZE="$(SANITIZE_ubsan)" CFLAGS="-O1 -g"
-valgrind: $(BUILD)/ballast $(BUILD)/origin $(UNITS)  ## unit and system tests and a storm under memcheck; takes its time
+valgrind: $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/origin $(UNITS)  ## unit and system tests and a storm under memcheck; takes its time
 	@BUILD=$(BUILD) sh tests/check.sh memcheck
 storm:            ## a storm of STORM_S=60 seconds under ASan and UBSan, in build/asan; STORM_SEED=n for the same again
 	@$(MAKE) --no-print-directory $(BUILD)/asan/ballast BUILD=$(BUILD)/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"

@@ -25,6 +25,7 @@
 
 #include "child.h"
 #include "child_log.h"
+#include "crash.h"
 
 /* A child ends by itself when its drain time is over; one that does not gets this much longer. */
 enum {
@@ -349,6 +350,21 @@ hear_out(struct child *k)
 		hear(&k->watch);
 }
 
+static void
+settle(struct child *k, int status)
+{
+	const struct config *config = k->generation->config;
+	const struct crash crash = {
+		.number = k->number,
+		.pid = k->pid,
+		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		.quarantine = { config->quarantine.deaths, config->quarantine.within_us,
+			config->quarantine.duration_us },
+	};
+
+	crash_settle(k->all->shm, k->slot, &crash);
+}
+
 void
 children_reap(struct children *c, uint64_t now_us)
 {
@@ -365,6 +381,8 @@ children_reap(struct children *c, uint64_t now_us)
 			died(k, status, now_us);
 		else if (k->phase == CHILD_LEAVING)
 			left(k, status);
+		if (k->role == ROLE_WORKER)
+			settle(k, status);
 		forget(k);
 	}
 }

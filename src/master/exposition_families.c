@@ -10,7 +10,9 @@
 
 #include <stdlib.h>
 
+#include "ballast/base/clock.h"
 #include "ballast/base/version.h"
+#include "ballast/shm/quarantine.h"
 
 #include "exposition.h"
 
@@ -252,6 +254,12 @@ write_reload_at(const struct page *p)
 }
 
 static void
+write_quarantined(const struct page *p)
+{
+	page_sample(p, "", NULL, number_of(quarantine_held(p->shm, clock_now_us())));
+}
+
+static void
 write_shm_bytes(const struct page *p)
 {
 	page_sample(p, "", NULL, number_of(p->shm->size));
@@ -333,6 +341,8 @@ static const struct family families[] = {
 		"Whether the last attempt to load the configuration succeeded"),
 	FAMILY(GAUGE, "lb_config_last_reload_timestamp_seconds", "", write_reload_at,
 		"When the configuration was last loaded or refused, in seconds since the epoch"),
+	FAMILY(GAUGE, "lb_quarantine_suspects", "", write_quarantined,
+		"Kinds of requests that are refused because workers died with one in hand"),
 	FAMILY(GAUGE, "lb_shm_bytes", "", write_shm_bytes,
 		"Size of the shared memory segment"),
 	FAMILY(GAUGE, "lb_build_info", "version, compiler", write_build,

@@ -28,6 +28,7 @@ enum {
 		12 * 1024 * 1024, /* beyond it, no more slots than two generations need */
 	GENERATIONS_MAX = 8,
 	SPARE_SLOTS = 2,
+	FLIGHTS = 2048, /* rows of a worker, 128 octets each */
 	ADMIN_BACKLOG = 128,
 	POLLER_SPARE = 128, /* descriptors of admin, signals, listeners */
 };
@@ -97,6 +98,13 @@ prepare_dir(const struct master *m, const struct config *config, struct err *err
 	return true;
 }
 
+/* An exchange beyond these is carried as well, and counted when it is lost; only what it was is not known then. */
+static uint32_t
+flights_for(const struct config *config)
+{
+	return config->limits.connections < FLIGHTS ? config->limits.connections : FLIGHTS;
+}
+
 /*
  * Two generations fit in any case, with one worker more than asked for (TTIN); as many as eight
  * do when that costs little.
@@ -107,7 +115,8 @@ slots_for(const struct config *config)
 	uint32_t generation = config->process.workers + 1; /* with the checker */
 	uint32_t least = 2 * generation + SPARE_SLOTS + 1;
 	uint32_t most = GENERATIONS_MAX * generation + SPARE_SLOTS + 1;
-	size_t affordable = SEGMENT_SOFT_MAX / slot_block_bytes(config->process.max_backends);
+	size_t affordable = SEGMENT_SOFT_MAX /
+			    slot_block_bytes(config->process.max_backends, flights_for(config));
 
 	if (affordable < least)
 		return least;
@@ -122,6 +131,7 @@ shape_for(const struct config *config)
 		.slots = slots_for(config),
 		/* Also when it is off: a reload may switch it on. */
 		.rate_rows = config->rate_limit.max_clients,
+		.flights = flights_for(config),
 	};
 }
 

@@ -68,6 +68,7 @@ make_reply(struct exchange *x)
 		x->keep_alive = false;
 		return;
 	}
+	x->flight->status = (uint16_t)x->status;
 	extra_fields(x, extra, sizeof(extra));
 	reply = (struct reply){
 		.status = x->status,
@@ -188,6 +189,8 @@ finish(struct exchange *x)
 		if (v == WAIT)
 			return WAIT;
 	}
+	if (x->failure == FAIL_NONE || x->reply_made)
+		x->flight->facts |= FLIGHT_ANSWERED;
 	release_upstream(x);
 	lease_return(x);
 	account_exchange(x);

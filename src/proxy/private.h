@@ -7,6 +7,7 @@
  *	flow.c      one direction of a body       pipe.c      what passes without being copied
  *	exchange.c  the table of steps            request.c, forward.c, relay.c, finish.c  the steps
  *	failure.c   why it ended                  account.c   counters, notes for the access log
+ *	flight.c    what a crash report says of it
  *	proxy.c     memory, draining              access_log.c, decimal.c  its lines
  */
 #ifndef BALLAST_PROXY_PRIVATE_H
@@ -22,7 +23,9 @@
 #include "ballast/http/head.h"
 #include "ballast/http/reply.h"
 #include "ballast/proxy/proxy.h"
+#include "ballast/shm/flight.h"
 #include "ballast/shm/metrics.h"
+#include "ballast/shm/quarantine.h"
 #include "ballast/shm/rate.h"
 
 enum limit {
@@ -171,6 +174,7 @@ struct exchange {
 	struct client *client;
 	struct upstream *upstream;
 	struct note *note; /* NULL: no access log */
+	struct flight *flight;
 	struct flow up, down;
 	/* the request */
 	uint32_t head_bytes; /* its head, at client->in->start while `kept` */
@@ -240,6 +244,9 @@ struct proxy {
 	bool accept_paused; /* or of a descriptor */
 	struct pipe pipes[PIPES_MAX], *free_pipes;
 	struct slab clients, upstreams, exchanges, buffers, notes;
+	struct flight *flights; /* of the slot, and one more that nobody looks at */
+	uint32_t *free_flights; /* a stack of indices: the row given back last is taken first */
+	uint32_t n_free_flights;
 	_Atomic uint32_t *upstream_gauges[N_UPSTREAM_STATES]; /* of the slot, by backend row */
 	uint32_t buffer_bytes;                                /* of data[] */
 	uint32_t clients_max; /* limits.connections, or what descriptors leave of it */
@@ -400,6 +407,21 @@ enum verdict fail_upstream(struct exchange *, enum failure);
 enum verdict refuse_with(struct exchange *, int status);
 /* Waits under a limit.  A limit that already runs goes on unless there was progress. */
 void limit_wait(struct proxy *, struct timer *, enum limit, bool progress);
+
+/* flight.c */
+/* Makes all rows of the slot free.  0 or -ENOMEM. */
+int flights_init(struct proxy *);
+/* The exchange takes a row; when none is left, one that is in nobody's report. */
+void flight_take(struct exchange *);
+/* What its head says. */
+void flight_note(struct exchange *, const struct head *);
+/* What has moved. */
+void flight_moved(struct exchange *);
+/* Its end, with the counters, and the row is free. */
+void flight_land(struct exchange *, const struct landing *);
+/* It is in hand now; returns what was before, for flight_put_down. */
+uint32_t flight_pick_up(const struct exchange *);
+void flight_put_down(struct proxy *, uint32_t before);
 
 /* request.c */
 void note_unparsed(struct exchange *);

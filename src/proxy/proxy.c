@@ -157,7 +157,8 @@ size_t
 proxy_memory_bytes(const struct config *cfg)
 {
 	size_t bytes = sizeof(struct proxy) + sizeof(struct head) + sizeof(struct slices) +
-		       LOG_BATCH + (cfg->n_backends + (size_t)1) * sizeof(struct target);
+		       LOG_BATCH + cfg->limits.connections * sizeof(uint32_t) +
+		       (cfg->n_backends + (size_t)1) * sizeof(struct target);
 	struct plan plans[N_PLANS];
 
 	make_plans(plans, cfg);
@@ -250,6 +251,8 @@ proxy_create(const struct proxy_setup *s)
 	set_limits(p);
 	rc = make_targets(p, s->admin) && make_scratch(p) ? reserve(p) : -ENOMEM;
 	if (rc == 0)
+		rc = flights_init(p);
+	if (rc == 0)
 		rc = begin(p, s);
 	if (rc < 0) {
 		proxy_destroy(p);
@@ -273,6 +276,7 @@ proxy_destroy(struct proxy *p)
 	slab_free_all(&p->upstreams);
 	slab_free_all(&p->buffers);
 	slab_free_all(&p->notes);
+	free(p->free_flights);
 	free(p->targets);
 	free(p->head);
 	free(p->slices);

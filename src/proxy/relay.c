@@ -321,6 +321,7 @@ final_head(struct exchange *x, const struct framing *framing)
 	if (judge_first(x, framing, coding_of(&fr)) == FLOW_BAD)
 		return fail_upstream(x, FAIL_UPSTREAM_PROTOCOL);
 	x->status = p->head->status;
+	x->flight->status = (uint16_t)x->status;
 	x->response_begun = true;
 	x->down.ends = ends_connection(x);
 	p->targets[x->target].streams = flow_is_pipeable(&x->down);

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ballast/http/fingerprint.h"
+
 static struct span
 unread(const struct buffer *b)
 {
@@ -174,14 +176,9 @@ identify_client(struct exchange *x, const struct head *h)
 static bool
 is_metrics_path(const struct proxy *p, const struct head *h)
 {
-	struct span path = h->path;
-	const char *query = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
-
 	if (!p->metrics_public || (h->method != METHOD_GET && h->method != METHOD_HEAD))
 		return false;
-	if (query != NULL)
-		path.n = (size_t)(query - path.p);
-	return span_eq(path, span_of(p->config->metrics_path));
+	return span_eq(head_path_alone(h), span_of(p->config->metrics_path));
 }
 
 static bool
@@ -221,6 +218,8 @@ note_wishes(struct exchange *x, const struct head *h, const struct framing *fram
 	x->upgrade = !body && head_wants_upgrade(h);
 	x->waits_continue = body && x->minor == 1 && head_first(h, NAME_EXPECT) != NULL;
 	x->internal = is_metrics_path(x->proxy, h);
+	if (x->internal)
+		x->flight->facts |= FLIGHT_INTERNAL;
 	if (x->trusted)
 		identify_client(x, h);
 }
@@ -246,6 +245,9 @@ admit(struct exchange *x)
 
 	x->trusted = x->client->trusted;
 	account_note(x, h);
+	flight_note(x, h);
+	if (quarantine_refuses(p->shm, x->flight->fingerprint, p->now_us))
+		return fail(x, FAIL_QUARANTINED);
 	if (status != 0)
 		return refuse_with(x, status);
 	/* Who asks for a secured resource must have secured the way, or be trusted to have (RFC 9110 7.4). */

@@ -8,8 +8,8 @@
 
 #include "ballast/shm/metrics.h"
 
-/* The slot's own process: adds one; status is below 1000. */
-void requests_count(
+/* The slot's own process: the word that counts these; status is below 1000. */
+_Atomic uint64_t *requests_counter(
 	const struct shm *, const struct slot *, unsigned row, enum method, unsigned status);
 /* Master: a backend's requests in that slot are no more. */
 void requests_forget(const struct shm *, const struct slot *, unsigned row);

@@ -147,6 +147,7 @@ clear_gauges(const struct shm *s, struct slot *slot)
 		set(&slot->clients[state], 0);
 	set(&slot->lag_us, 0);
 	set(&slot->door, DOOR_SHUT);
+	set(&slot->in_hand, 0);
 	atomic_store_explicit(&slot->beat_us, 0, memory_order_relaxed);
 }
 

@@ -33,6 +33,8 @@ struct proxy_setup {
 
 enum { PROXY_LIMITS = 14 };
 
+/* Of struct flight: "head", "admit", ... */
+const char *proxy_step_name(unsigned step);
 /* Takes all memory, begins to accept.  NULL with errno. */
 struct proxy *proxy_create(const struct proxy_setup *);
 void proxy_destroy(struct proxy *);

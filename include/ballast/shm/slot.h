@@ -32,6 +32,7 @@ struct slot {
 	_Atomic uint64_t beat_us;  /* its process: monotonic time of its last turn */
 	_Atomic uint64_t accepted; /* its process: connections taken, ever */
 	_Atomic uint32_t door;     /* its process: enum slot_door */
+	_Atomic uint32_t in_hand;  /* its process: index + 1 of the flight it works on; 0: none */
 };
 
 /* The slot block at that index. */
