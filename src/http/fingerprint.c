@@ -82,9 +82,8 @@ head_path_alone(const struct head *h)
 }
 
 uint64_t
-head_fingerprint(const struct head *h, uint64_t key)
+head_fingerprint(const struct head *h, struct span path, uint64_t key)
 {
-	struct span path = head_path_alone(h);
 	uint64_t print = mix(key, h->method, ADDEND);
 
 	if (h->method == METHOD_OTHER)

@@ -57,6 +57,12 @@ is_safe_to_repeat(const struct flight *f)
 	       (f->method < N_METHODS && method_is_idempotent((enum method)f->method));
 }
 
+static const char *
+signal_text(const struct crash *crash)
+{
+	return crash->signal != 0 ? signals_name(crash->signal) : "none";
+}
+
 static void
 tell_lost(const struct flight *f, void *arg)
 {
@@ -65,7 +71,7 @@ tell_lost(const struct flight *f, void *arg)
 
 	ip_text(&f->ip, client);
 	log_warn("exchange lost", LOG_INT("worker", r->crash->number),
-		LOG_INT("pid", r->crash->pid), LOG_STR("signal", signals_name(r->crash->signal)),
+		LOG_INT("pid", r->crash->pid), LOG_STR("signal", signal_text(r->crash)),
 		LOG_STR("client_ip", client), LOG_INT("client_port", f->port),
 		LOG_STR("method", method_name(f)), LOG_STR("path", path_text(f, path)),
 		LOG_STR("backend",
@@ -84,31 +90,40 @@ is_held(const struct flight *f)
 	return atomic_load_explicit(&f->held, memory_order_relaxed) != 0;
 }
 
-static const struct flight *
-only_one(const struct shm *s, const struct slot *slot)
+/* How many rows are held; *one of them, any. */
+static unsigned
+rows_held(const struct shm *s, const struct slot *slot, const struct flight **one)
 {
-	const struct flight *found = NULL;
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->n_flights; i++) {
 		const struct flight *f = flight_at(s, slot, i);
 
-		if (is_held(f) && found != NULL)
-			return NULL;
-		if (is_held(f))
-			found = f;
+		if (!is_held(f))
+			continue;
+		*one = f;
+		n++;
 	}
-	return found;
+	return n;
+}
+
+static const struct flight *
+suspect_of(const struct shm *s, const struct slot *slot)
+{
+	const struct flight *f = flight_in_hand(s, slot), *only = NULL;
+
+	if (f != NULL && is_held(f))
+		return f;
+	return rows_held(s, slot, &only) == 1 ? only : NULL;
 }
 
 static void
 accuse(struct shm *s, const struct slot *slot, const struct report *r)
 {
-	const struct flight *f = flight_in_hand(s, slot);
+	const struct flight *f = suspect_of(s, slot);
 	const struct quarantine_rules *rules = &r->crash->quarantine;
 	char path[FLIGHT_PATH + 1];
 
-	if (f == NULL || !is_held(f))
-		f = only_one(s, slot);
 	if (f == NULL || f->fingerprint == 0 ||
 		!quarantine_accuse(s, f->fingerprint, rules, r->now_us))
 		return;
@@ -131,14 +146,15 @@ void
 crash_settle(struct shm *s, struct slot *slot, const struct crash *crash)
 {
 	struct report report = { s, crash, clock_now_us() };
-	unsigned in_flight = exchanges_of(slot), lost;
+	const struct flight *one;
+	unsigned in_flight = exchanges_of(slot), held = rows_held(s, slot, &one);
 
 	if (crash->quarantine.duration_us > 0 && is_fault(crash->signal))
 		accuse(s, slot, &report);
-	lost = flights_settle(s, slot, report.now_us, tell_lost, &report);
-	if (lost < s->n_flights || in_flight <= lost)
+	flights_settle(s, slot, report.now_us, tell_lost, &report);
+	if (held < s->n_flights || in_flight <= held)
 		return;
-	metrics_count(s, slot, COUNTER_EXCHANGES_LOST, in_flight - lost);
+	metrics_count(s, slot, COUNTER_EXCHANGES_LOST, in_flight - held);
 	log_warn("more exchanges lost than there are rows for", LOG_INT("worker", crash->number),
-		LOG_INT("pid", crash->pid), LOG_INT("exchanges", in_flight - lost));
+		LOG_INT("pid", crash->pid), LOG_INT("exchanges", in_flight - held));
 }

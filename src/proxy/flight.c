@@ -48,7 +48,7 @@ flight_note(struct exchange *x, const struct head *h)
 	f->path_n = (uint8_t)(path.n < FLIGHT_PATH ? path.n : FLIGHT_PATH);
 	if (f->path_n > 0)
 		memmove(f->path, path.p, f->path_n);
-	f->fingerprint = head_fingerprint(h, x->proxy->shm->head->print_key);
+	f->fingerprint = head_fingerprint(h, path, x->proxy->shm->head->print_key);
 }
 
 void

@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "ballast/http/fingerprint.h"
-
 static struct span
 unread(const struct buffer *b)
 {
@@ -176,9 +174,13 @@ identify_client(struct exchange *x, const struct head *h)
 static bool
 is_metrics_path(const struct proxy *p, const struct head *h)
 {
+	const char *metrics = p->config->metrics_path;
+	size_t n = strlen(metrics);
+
 	if (!p->metrics_public || (h->method != METHOD_GET && h->method != METHOD_HEAD))
 		return false;
-	return span_eq(head_path_alone(h), span_of(p->config->metrics_path));
+	return h->path.n >= n && memcmp(h->path.p, metrics, n) == 0 &&
+	       (h->path.n == n || h->path.p[n] == '?');
 }
 
 static bool

@@ -8,9 +8,9 @@
 
 #include "ballast/http/parse.h"
 
-/* Of a parsed request head; never 0. */
-uint64_t head_fingerprint(const struct head *, uint64_t key);
 /* The path up to a query. */
 struct span head_path_alone(const struct head *);
+/* Of a parsed request head and its path alone; never 0. */
+uint64_t head_fingerprint(const struct head *, struct span path, uint64_t key);
 
 #endif
