@@ -46,7 +46,7 @@ ifeq ($(V),0)
 QUIET = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $(1)  $@";)
 endif
 
-.PHONY: all bench bench-growth bench-fairness bench-ledger pgo model deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-bounds lint format format-check asan ubsan \
+.PHONY: all bench bench-growth bench-fairness bench-ledger pgo model deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-reloads check-bounds lint format format-check asan ubsan \
 	coverage docs install uninstall dist clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -165,6 +165,8 @@ check-storm: $(BUILD)/ballast                          ## hostile clients and or
 	@BUILD=$(BUILD) sh tests/check.sh storm
 check-slow: $(BUILD)/ballast $(BUILD)/origin           ## is p99 beside 4,000 held connections within 3 times? (a quiet machine)
 	@cd tests/system && BUILD=$(abspath $(BUILD)) BALLAST_SLOW=1 BALLAST_ENGINE=auto python3 run.py --here test_crowd
+check-reloads: $(BUILD)/ballast $(BUILD)/origin        ## 200 reloads under load with 1,000 idle connections and 50 tunnels
+	@cd tests/system && BUILD=$(abspath $(BUILD)) BALLAST_RELOADS=200 BALLAST_ENGINE=auto python3 run.py --here test_handover
 check-docs: $(BUILD)/print-docs                        ## do the printed docs agree with the tables?
 	@BUILD=$(BUILD) sh tests/check.sh docs
 

@@ -17,6 +17,7 @@ struct child_setup {
 	struct generation *generation;
 	const struct identity *identity;
 	const struct addr *admin; /* the master's Unix socket */
+	int handover[2];          /* the queue of the instance */
 	int control;              /* the child's end */
 };
 

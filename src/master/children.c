@@ -38,6 +38,10 @@ enum {
 int
 children_init(struct children *c)
 {
+	int rc = control_pair(c->handover);
+
+	if (rc < 0)
+		return rc;
 	c->n = c->shm->n_slots;
 	c->child = calloc(c->n, sizeof(*c->child));
 	return c->child == NULL ? -ENOMEM : 0;
@@ -46,6 +50,10 @@ children_init(struct children *c)
 void
 children_free(struct children *c)
 {
+	if (c->n == 0)
+		return;
+	fd_close(&c->handover[0]);
+	fd_close(&c->handover[1]);
 	free(c->child);
 	c->child = NULL;
 	c->n = 0;
@@ -218,6 +226,7 @@ start(struct children *c, struct generation *g, enum slot_role role, unsigned nu
 		.generation = g,
 		.identity = c->identity,
 		.admin = c->admin,
+		.handover = { c->handover[0], c->handover[1] },
 	};
 	int rc;
 

@@ -36,6 +36,7 @@ struct children {
 	struct shm *shm;
 	const struct identity *identity;
 	const struct addr *admin;
+	int handover[2];     /* from worker to worker; it outlives them all */
 	struct slot *ledger; /* the master's own slot */
 	struct child *child; /* one per slot of the segment */
 	unsigned n;
@@ -44,7 +45,7 @@ struct children {
 	bool cut;       /* while ending, one was killed or said that it cut exchanges */
 };
 
-/* The fields above `child` are set by the caller.  0 or -ENOMEM. */
+/* Makes the queue, too; the other fields above `child` are set by the caller.  0 or -errno. */
 int children_init(struct children *);
 void children_free(struct children *);
 

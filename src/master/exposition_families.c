@@ -235,6 +235,12 @@ write_workers(const struct page *p)
 }
 
 static void
+write_draining(const struct page *p)
+{
+	page_sample(p, "", NULL, number_of(workers_in(p->shm, SLOT_DRAINING)));
+}
+
+static void
 write_generation(const struct page *p)
 {
 	page_sample(p, "", NULL,
@@ -335,6 +341,8 @@ static const struct family families[] = {
 		"Health checks by result: success or failure"),
 	FAMILY(GAUGE, "lb_workers", "", write_workers,
 		"Worker processes that take new connections"),
+	FAMILY(GAUGE, "lb_workers_draining", "", write_draining,
+		"Worker processes that finish what they have and leave, of former generations above all"),
 	FAMILY(GAUGE, "lb_config_generation", "", write_generation,
 		"Number of the configuration in use: 1 at start, one more with each reload"),
 	FAMILY(GAUGE, "lb_config_last_reload_successful", "", write_reload_ok,

@@ -198,6 +198,8 @@ open_local(struct master *m, struct err *err)
 static bool
 open_children(struct master *m, const struct config *config, struct err *err)
 {
+	int rc;
+
 	m->wanted = config->process.workers;
 	m->children = (struct children){
 		.poller = m->poller,
@@ -206,10 +208,10 @@ open_children(struct master *m, const struct config *config, struct err *err)
 		.admin = &m->local,
 		.ledger = m->slot,
 	};
-	if (children_init(&m->children) == 0)
-		return true;
-	err_add(err, "out of memory");
-	return false;
+	rc = children_init(&m->children);
+	if (rc < 0)
+		err_add(err, "cannot make the table of children: %s", strerror(-rc));
+	return rc == 0;
 }
 
 static void

@@ -99,6 +99,7 @@ set_limits(struct proxy *p)
 		[LIMIT_ACCEPT_PAUSE] = 100000,
 		[LIMIT_ROOM] = 5000,
 		[LIMIT_ACCESS_LOG] = LOG_LATE_US,
+		[LIMIT_HANDOVER] = 5000,
 	};
 
 	for (unsigned i = 0; i < N_LIMITS; i++)
@@ -247,7 +248,7 @@ proxy_create(const struct proxy_setup *s)
 	p->poller = s->poller;
 	p->timeouts = s->timeouts;
 	access_log_open(p, s->access_log);
-	p->listener.fd = p->bell.fd = -1;
+	p->listener.fd = p->bell.fd = p->handed.fd = p->handover_out = -1;
 	set_limits(p);
 	rc = make_targets(p, s->admin) && make_scratch(p) ? reserve(p) : -ENOMEM;
 	if (rc == 0)
@@ -267,6 +268,7 @@ proxy_destroy(struct proxy *p)
 {
 	access_log_flush(p);
 	proxy_retire(p);
+	handover_stop(p);
 	/* The pool goes the same way as ever: counted down and closed. */
 	while (upstream_evict_idle(p))
 		continue;
@@ -349,9 +351,23 @@ proxy_accept_rest(struct proxy *p)
 }
 
 void
+proxy_take_handed(struct proxy *p)
+{
+	handover_take_rest(p);
+}
+
+void
+proxy_hand_over(struct proxy *p)
+{
+	p->hands_over = !p->draining;
+	handover_idle(p);
+}
+
+void
 proxy_drain(struct proxy *p)
 {
 	proxy_retire(p);
+	handover_stop(p);
 	p->draining = true;
 	client_drain_idle(p);
 }

@@ -50,14 +50,16 @@ worker_memory_bytes(const struct config *cfg)
 }
 
 /*
- * A connection that is idle at this moment may have its next request on the way: for a moment it is
- * still answered, and told to close.  The slot says so only when nothing new is taken any more: a reload is
- * complete then.
+ * When the service ends, a connection that is idle at this moment may have its next request on the way: for a
+ * moment it is still answered, and told to close.  The slot says so only when nothing new is taken any more: a
+ * reload is complete then.
  */
 static void
 leave(struct worker *w, bool idle_too)
 {
 	proxy_accept_rest(w->proxy); /* nobody else may be left to take them */
+	if (idle_too)
+		proxy_take_handed(w->proxy);
 	proxy_retire(w->proxy);
 	slot_set_state(w->setup->slot, SLOT_DRAINING);
 	if (!w->leaving)
@@ -102,6 +104,7 @@ control_wake(struct watch *watch)
 		switch (message) {
 		case CONTROL_RETIRE:
 			leave(w, false);
+			proxy_hand_over(w->proxy);
 			break;
 		case CONTROL_LOG:
 			log_replace(passed);
@@ -181,6 +184,7 @@ start(struct worker *w)
 		.listener = s->listener,
 		.bells = s->bells,
 		.n_bells = s->n_bells,
+		.handover = { s->handover[0], s->handover[1] },
 		.access_log = s->access_log,
 		.admin = s->admin,
 	};
