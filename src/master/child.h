@@ -18,6 +18,7 @@ struct child_setup {
 	const struct identity *identity;
 	const struct addr *admin; /* the master's Unix socket */
 	int control;              /* the child's end */
+	pid_t master;
 };
 
 /* In the child: lets go of everything that is the master's, takes its identity, runs and exits. */

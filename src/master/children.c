@@ -217,6 +217,7 @@ start(struct children *c, struct generation *g, enum slot_role role, unsigned nu
 		.generation = g,
 		.identity = c->identity,
 		.admin = c->admin,
+		.master = getpid(),
 	};
 	int rc;
 
@@ -284,6 +285,8 @@ children_staff_checker(struct children *c, struct generation *g, uint64_t now_us
 		if (is_alive(&c->child[i]) && c->child[i].role == ROLE_CHECKER)
 			return;
 	}
+	if (slots_of_role(c->shm, ROLE_CHECKER) > 0)
+		return; /* a former master's: verdicts have one writer */
 	if (!g->config->health.on)
 		generation_believe_up(g, c->shm);
 	else if (!c->ending && backoff_is_due(&g->checker, now_us))
@@ -331,6 +334,13 @@ left(struct child *k, int status)
 		k->all->cut = k->all->cut || said_cut || is_busy(k->slot);
 }
 
+static void
+fold_orphan(struct children *c, struct slot *slot)
+{
+	log_info("slot of a dead master's child folded", LOG_INT("slot", slot_index(c->shm, slot)));
+	slot_fold(c->shm, slot);
+}
+
 static struct child *
 find_pid(struct children *c, pid_t pid)
 {
@@ -349,6 +359,15 @@ hear_out(struct child *k)
 		hear(&k->watch);
 }
 
+static void
+note_successor(struct children *c, pid_t pid, int status)
+{
+	if (pid != c->successor)
+		return;
+	c->successor = 0;
+	c->successor_status = status;
+}
+
 void
 children_reap(struct children *c, uint64_t now_us)
 {
@@ -358,8 +377,10 @@ children_reap(struct children *c, uint64_t now_us)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct child *k = find_pid(c, pid);
 
-		if (k == NULL)
+		if (k == NULL) {
+			note_successor(c, pid, status);
 			continue;
+		}
 		hear_out(k);
 		if (is_serving(k))
 			died(k, status, now_us);
@@ -535,24 +556,29 @@ children_alive(const struct children *c)
 	return n;
 }
 
-unsigned
-children_room(const struct children *c)
+static bool
+is_ours(const struct children *c, const struct slot *slot)
 {
-	return c->n - 1 - children_alive(c); /* one slot is the master's */
+	unsigned i = slot_index(c->shm, slot);
+
+	return slot == c->ledger || slot == c->heritage || is_alive(&c->child[i]);
 }
 
-uint32_t
-children_oldest(const struct children *c, uint32_t newest)
+bool
+children_fold_orphans(struct children *c)
 {
-	uint32_t oldest = newest;
+	bool others = false;
 
 	for (unsigned i = 0; i < c->n; i++) {
-		const struct child *k = &c->child[i];
+		struct slot *slot = slot_at(c->shm, i);
 
-		if (is_alive(k) && k->generation->number < oldest)
-			oldest = k->generation->number;
+		if (is_ours(c, slot))
+			continue;
+		if (slot_is_orphaned(slot))
+			fold_orphan(c, slot);
+		others |= slot_is_used(slot);
 	}
-	return oldest;
+	return others;
 }
 
 bool

@@ -12,6 +12,7 @@
  *         its next request; leave when none is left or the drain time is over.
  * DRAIN   master to child: the service ends.  The same, but idle connections end soon.
  * LEAVING child to master: it drains, maybe without having been told to.
+ * OVER    former master to the new one of its instance: the instance is yours from here on.
  * LOG, ACCESS_LOG  master to child: the file was rotated, and this descriptor is the new one.  A child can open none.
  */
 enum control {
@@ -20,6 +21,7 @@ enum control {
 	CONTROL_RETIRE = 'L',
 	CONTROL_DRAIN = 'D',
 	CONTROL_LEAVING = 'V',
+	CONTROL_OVER = 'M',
 	CONTROL_LOG = 'O',
 	CONTROL_ACCESS_LOG = 'A',
 	CONTROL_EOF = -1, /* the other end is gone */
