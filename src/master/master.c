@@ -326,6 +326,16 @@ start_failed(struct master *m, struct err *why)
 	return EXIT_START;
 }
 
+/* The instance of a guest does not end with it. */
+static void
+say_end(const struct master *m)
+{
+	if (m->guest)
+		log_info("master left, the instance is another one's");
+	else if (m->exit != EXIT_DYING)
+		log_info("graceful shutdown completed", LOG_BOOL("cut", m->exit == EXIT_CUT));
+}
+
 static int
 run(struct master *m, struct config *config)
 {
@@ -342,8 +352,7 @@ run(struct master *m, struct config *config)
 	master_close(m);
 	daemon_failed(&m->launcher,
 		m->exit == EXIT_DYING ? dying : "ended by a signal before it was ready");
-	if (m->exit != EXIT_DYING)
-		log_info("graceful shutdown completed", LOG_BOOL("cut", m->exit == EXIT_CUT));
+	say_end(m);
 	log_close();
 	return (int)m->exit;
 }
