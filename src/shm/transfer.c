@@ -236,17 +236,19 @@ read_counter(struct reader *r, const char *at)
 	}
 }
 
-/* For a generation before the first: the configuration names those that it still has. */
-static void
-assign_backend(struct reader *r, const char *at)
-{
-	r->row = strcmp(at, "-") == 0 ? BACKEND_NONE : backend_assign(r->shm, at, 0, 0);
-}
-
 static void
 find_backend(struct reader *r, const char *at)
 {
 	r->row = strcmp(at, "-") == 0 ? BACKEND_NONE : backend_find(r->shm, at);
+}
+
+/* For a generation before the first: the configuration names those that it still has.  A backend may be named again. */
+static void
+assign_backend(struct reader *r, const char *at)
+{
+	find_backend(r, at);
+	if (r->row < 0)
+		r->row = backend_assign(r->shm, at, 0, 0);
 }
 
 static bool

@@ -13,7 +13,6 @@ from load import Load
 ENGINES = ("poll",)
 OTHER = os.path.join(harness.PROGRAM_DIR, "ballast-other")  # another version of the layout
 FAILED = "upgrade failed, the running program carries on"
-SLOW, LETTERS = "/drip/20/100", b"abcdefghijklmnopqrst"
 
 
 def counters(metrics):
@@ -83,6 +82,29 @@ class Upgrading(harness.Case):
                 if after.get(key, -1) < value]
 
 
+    def halting(self):
+        """A backend that answers the half, and the rest when it is told to."""
+        going_on = threading.Event()
+        self.addCleanup(going_on.set)
+
+        def halves(script, stream):
+            script.take(stream)
+            stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+            going_on.wait(harness.PATIENCE)
+            stream.send(b"rest")
+        return self.script(halves), going_on
+
+    @staticmethod
+    def begin(client):
+        client.send(wire.request("GET", "/"))
+        client.read_head()
+        return client.exactly(4)
+
+    def finish_exchange(self, client, going_on):
+        going_on.set()
+        self.assertEqual(client.exactly(4), b"rest")
+
+
 class Serving(Upgrading):
     def test_twenty_upgrades_under_load_fail_no_request_and_lose_no_count(self):
         one = self.origin()
@@ -106,10 +128,10 @@ class Serving(Upgrading):
         self.gone(*masters[:-1])
         self.assertEqual(lb.wait_exit(), 0)
         self.assertEqual(harness.title_of(masters[-1]), "ballast: master")
-        lb.metrics_after(load.good)
         self.assertEqual(seen.value("lb_config_generation"), 21)
         self.assertEqual(len(lb.status()["workers"]), 2)
         harness.wait_for(lambda: len(harness.descriptors_of(masters[-1])) <= held, "no descriptor more than at first")
+        lb.metrics_after(load.good)
 
     def test_buckets_verdicts_and_counters_go_on(self):
         self.state_goes_on(harness.BALLAST)
@@ -161,31 +183,29 @@ class Serving(Upgrading):
         return lb
 
     def test_what_an_old_worker_still_counts_arrives_in_another_layout(self):
-        one = self.origin()
+        one, going_on = self.halting()
         lb = self.instance([one.url])
         self.become(lb, OTHER)
         with lb.connect() as client:
-            client.send(wire.request("GET", SLOW))
-            client.read_head()
+            self.begin(client)
             old, new = lb.pid, self.upgrade(lb)
-            self.assertEqual(client.exactly(20), LETTERS)
+            self.finish_exchange(client, going_on)
         self.gone(old)
         self.assertTrue(harness.is_alive(new))
         harness.wait_for(lambda: harness.Metrics(lb.control("/metrics").text).value(
             "lb_requests_total", backend=one.url) == 1, "the count")
 
     def test_an_exchange_in_flight_is_finished_and_reload_follows(self):
-        one = self.origin()
+        one, going_on = self.halting()
         lb = self.instance([one.url])
         with lb.connect() as client:
-            client.send(wire.request("GET", SLOW))
-            client.read_head()
+            self.begin(client)
             old, new = lb.pid, self.upgrade(lb)
             self.assertTrue(harness.is_alive(old))
             done = lb.order("reload")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("generation 3", done.stdout)
-            self.assertEqual(client.exactly(20), LETTERS)
+            self.finish_exchange(client, going_on)
         self.gone(old)
         self.assertEqual(self.holder(lb), new)
 
@@ -303,16 +323,15 @@ class Dying(Upgrading):
         self.assertEqual(harness.run(*lb.arguments(), "--healthcheck").returncode, 0)
 
     def test_the_old_master_killed_while_it_drains_leaves_no_slot_behind(self):
-        one = self.origin()
+        one, going_on = self.halting()
         lb = self.instance([one.url])
         lb.expected_exit = None
         with lb.connect() as client:
-            client.send(wire.request("GET", SLOW))
-            client.read_head()
+            self.begin(client)
             self.upgrade(lb)
             lb.signal(signal.SIGKILL)
             lb.wait_exit()
-            self.assertEqual(client.exactly(20), LETTERS, "its worker finishes what it has")
+            self.finish_exchange(client, going_on)  # its worker does, alone
         lb.wait_log("slot of a dead master's child folded")
 
         def folded():
