@@ -82,6 +82,15 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -MF $@.d -MT $@ $(LINK_HARDENING) \
 		-o $@ $< $(LIBRARY) $(PKG_LIBS) $(CHECK_LIBS)
 
+# The same program with another version of the shared memory's layout: for it a running one's segment is a stranger's.
+OTHER_SEGMENT = $(BUILD)/obj/other/segment.o
+$(OTHER_SEGMENT): src/shm/segment.c
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) -DBALLAST_LAYOUT_VERSION=9999 $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/ballast-other: $(OTHER_SEGMENT) $(filter-out %/shm/segment.o,$(OBJECTS))
+	$(call QUIET,LINK)$(CC) $(CFLAGS) $(SANITIZE) $(LINK_HARDENING) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 # A small backend for demonstrations, system tests and benchmarks; needs nothing of src/.
 $(BUILD)/origin: tests/origin/origin.c
 	@mkdir -p $(@D)
@@ -127,7 +136,7 @@ $(BUILD)/fuzz/run-%: tests/fuzz/fuzz_%.c $(LIBRARY)
 replays: $(REPLAYS)
 fuzzers: $(FUZZED:%=$(BUILD)/fuzz/run-%)
 
--include $(OBJECTS:.o=.d) $(UNITS:=.d) $(BUILD)/obj/tests/fuzz/replay.d $(wildcard $(BUILD)/fuzz/*.d)
+-include $(OBJECTS:.o=.d) $(OTHER_SEGMENT:.o=.d) $(UNITS:=.d) $(BUILD)/obj/tests/fuzz/replay.d $(wildcard $(BUILD)/fuzz/*.d)
 
 deps:             ## install what is missing (apt, as root or by sudo), or print the command
 	@sh tests/lint/deps.sh install
@@ -140,12 +149,12 @@ run: need         ## ballast on :3332 with two demo backends on :9001 and :9002,
 	@BUILD=$(BUILD) sh tests/system/run-demo.sh
 
 check: need       ## all tests; the last line is `N passed, N failed`
-	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(UNITS) $(REPLAYS)
+	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/ballast-other $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(UNITS) $(REPLAYS)
 	@BUILD=$(BUILD) sh tests/check.sh
 
 check-unit: $(UNITS)                                   ## the unit tests alone
 	@BUILD=$(BUILD) sh tests/check.sh unit
-check-system: $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/origin         ## the system tests alone
+check-system: $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/ballast-other $(BUILD)/origin         ## the system tests alone
 	@BUILD=$(BUILD) sh tests/check.sh system
 check-conformance: $(BUILD)/ballast                     ## the conformance suite alone
 	@BUILD=$(BUILD) sh tests/check.sh conformance
@@ -174,7 +183,7 @@ asan:             ## unit and system tests under AddressSanitizer and UBSan, in 
 	@$(MAKE) --no-print-directory check BUILD=build/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"
 ubsan:            ## the same under UBSan alone, in build/ubsan
 	@$(MAKE) --no-print-directory check BUILD=build/ubsan SANITIZE="$(SANITIZE_ubsan)" CFLAGS="-O1 -g"
-valgrind: $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/origin $(UNITS)  ## unit and system tests and a storm under memcheck; takes its time
+valgrind: $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/ballast-other $(BUILD)/origin $(UNITS)  ## unit and system tests and a storm under memcheck; takes its time
 	@BUILD=$(BUILD) sh tests/check.sh memcheck
 storm:            ## a storm of STORM_S=60 seconds under ASan and UBSan, in build/asan; STORM_SEED=n for the same again
 	@$(MAKE) --no-print-directory $(BUILD)/asan/ballast BUILD=$(BUILD)/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"

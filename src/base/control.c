@@ -78,6 +78,7 @@ control_of(char octet)
 	case CONTROL_LEAVING:
 	case CONTROL_CLIENT:
 	case CONTROL_NEWCOMER:
+	case CONTROL_OVER:
 	case CONTROL_LOG:
 	case CONTROL_ACCESS_LOG:
 		return (enum control)octet;

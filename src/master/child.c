@@ -187,6 +187,8 @@ open_files(const struct child_setup *s)
 void
 child_begin(const struct child_setup *s)
 {
+	if (!slot_enter(s->slot, s->master))
+		exit(WORKER_FAILED);
 	leave_master(s);
 	must(limits_take(open_files(s)), "cannot lower the limits of a child", s->identity);
 	must(identity_take(s->identity), "cannot drop privileges", s->identity);

@@ -38,7 +38,7 @@ enum {
 int
 children_init(struct children *c)
 {
-	int rc = control_pair(c->handover);
+	int rc = c->handover[0] >= 0 && c->handover[1] >= 0 ? 0 : control_pair(c->handover);
 
 	if (rc < 0)
 		return rc;
@@ -227,6 +227,7 @@ start(struct children *c, struct generation *g, enum slot_role role, unsigned nu
 		.identity = c->identity,
 		.admin = c->admin,
 		.handover = { c->handover[0], c->handover[1] },
+		.master = getpid(),
 	};
 	int rc;
 
@@ -294,6 +295,8 @@ children_staff_checker(struct children *c, struct generation *g, uint64_t now_us
 		if (is_alive(&c->child[i]) && c->child[i].role == ROLE_CHECKER)
 			return;
 	}
+	if (slots_of_role(c->shm, ROLE_CHECKER) > 0)
+		return; /* a former master's: verdicts have one writer */
 	if (!g->config->health.on)
 		generation_believe_up(g, c->shm);
 	else if (!c->ending && backoff_is_due(&g->checker, now_us))
@@ -341,6 +344,19 @@ left(struct child *k, int status)
 		k->all->cut = k->all->cut || said_cut || is_busy(k->slot);
 }
 
+static void
+fold_orphan(struct children *c, struct slot *slot)
+{
+	const struct crash crash = {
+		.number = atomic_load_explicit(&slot->number, memory_order_relaxed),
+		.pid = atomic_load_explicit(&slot->pid, memory_order_relaxed),
+	};
+
+	log_info("slot of a dead master's child folded", LOG_INT("slot", slot_index(c->shm, slot)));
+	crash_settle(c->shm, slot, &crash);
+	slot_fold(c->shm, slot);
+}
+
 static struct child *
 find_pid(struct children *c, pid_t pid)
 {
@@ -374,6 +390,15 @@ settle(struct child *k, int status)
 	crash_settle(k->all->shm, k->slot, &crash);
 }
 
+static void
+note_successor(struct children *c, pid_t pid, int status)
+{
+	if (pid != c->successor)
+		return;
+	c->successor = 0;
+	c->successor_status = status;
+}
+
 void
 children_reap(struct children *c, uint64_t now_us)
 {
@@ -383,8 +408,10 @@ children_reap(struct children *c, uint64_t now_us)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct child *k = find_pid(c, pid);
 
-		if (k == NULL)
+		if (k == NULL) {
+			note_successor(c, pid, status);
 			continue;
+		}
 		hear_out(k);
 		if (is_serving(k))
 			died(k, status, now_us);
@@ -562,24 +589,29 @@ children_alive(const struct children *c)
 	return n;
 }
 
-unsigned
-children_room(const struct children *c)
+static bool
+is_ours(const struct children *c, const struct slot *slot)
 {
-	return c->n - 1 - children_alive(c); /* one slot is the master's */
+	unsigned i = slot_index(c->shm, slot);
+
+	return slot == c->ledger || slot == c->heritage || is_alive(&c->child[i]);
 }
 
-uint32_t
-children_oldest(const struct children *c, uint32_t newest)
+bool
+children_fold_orphans(struct children *c)
 {
-	uint32_t oldest = newest;
+	bool others = false;
 
 	for (unsigned i = 0; i < c->n; i++) {
-		const struct child *k = &c->child[i];
+		struct slot *slot = slot_at(c->shm, i);
 
-		if (is_alive(k) && k->generation->number < oldest)
-			oldest = k->generation->number;
+		if (is_ours(c, slot))
+			continue;
+		if (slot_is_orphaned(slot))
+			fold_orphan(c, slot);
+		others |= slot_is_used(slot);
 	}
-	return oldest;
+	return others;
 }
 
 bool

@@ -40,12 +40,15 @@ struct children {
 	struct slot *ledger; /* the master's own slot */
 	struct child *child; /* one per slot of the segment */
 	unsigned n;
-	bool announced; /* the service has begun: until then every death is one at start */
-	bool ending;    /* none is replaced any more */
-	bool cut;       /* while ending, one was killed or said that it cut exchanges */
+	bool announced;        /* the service has begun: until then every death is one at start */
+	bool ending;           /* none is replaced any more */
+	struct slot *heritage; /* that has a former master's counters; NULL: none */
+	pid_t successor;       /* a new master that was started; 0: none, or it has ended */
+	int successor_status;  /* of waitpid(2), when it has ended */
+	bool cut;              /* while ending, one was killed or said that it cut exchanges */
 };
 
-/* Makes the queue, too; the other fields above `child` are set by the caller.  0 or -errno. */
+/* Makes the queue, too, unless one was inherited (-1: no); the other fields above `child` are set by the caller.  0 or -errno. */
 int children_init(struct children *);
 void children_free(struct children *);
 
@@ -77,10 +80,11 @@ unsigned children_ready(const struct children *, const struct generation *, enum
 /* A worker of a generation before this one has not yet said, in its slot, that it takes no connection any more. */
 bool children_accept(const struct children *, uint32_t before);
 unsigned children_alive(const struct children *);
-/* How many more could be forked now. */
-unsigned children_room(const struct children *);
-/* The lowest generation number that still has children, at most `newest`. */
-uint32_t children_oldest(const struct children *, uint32_t newest);
+/*
+ * Folds what masters that are dead left in the segment, once its processes are gone, too.  True: a slot is another
+ * master's, or was, so that there is reason to look again.
+ */
+bool children_fold_orphans(struct children *);
 /* Nobody starts, leaves or waits for its end. */
 bool children_are_settled(const struct children *);
 

@@ -185,6 +185,14 @@ note_new(struct backend_index *ix, const struct shm *s, const struct backend *b)
 }
 
 int
+backend_find(const struct shm *s, const char *url)
+{
+	const struct backend *b = find(s, url);
+
+	return b != NULL && is_used(b) ? (int)row_of(s, b) : -1;
+}
+
+int
 backend_assign(struct shm *s, const char *url, uint32_t generation, uint32_t oldest_generation)
 {
 	return backend_assign_by(s, NULL, url, generation, oldest_generation);

@@ -1,5 +1,5 @@
 /*
- * The inside of a slot block, for slot.c, metrics.c and requests.c alone:
+ * The inside of a slot block, for slot.c, metrics.c, requests.c and transfer.c alone:
  *
  *	ledger | active[max_backends] | upstreams[state][max_backends] |
  *	backend_ledger[max_backends] | request_row[request_rows] | flight[flights]

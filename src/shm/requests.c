@@ -86,6 +86,17 @@ requests_counter(const struct shm *s, const struct slot *slot, unsigned row, enu
 	return r != NULL ? &r->count : &ledger_of(s, slot)->folded[class];
 }
 
+bool
+requests_set(const struct shm *s, const struct slot *slot, unsigned row, enum method method,
+	unsigned status, uint64_t count)
+{
+	struct request_row *r = row_of_key(s, slot, key_of(row, method, status));
+
+	if (r != NULL)
+		atomic_store_explicit(&r->count, count, memory_order_relaxed);
+	return r != NULL;
+}
+
 /*
  * Other processes may be counting other backends: a row is GONE only after its count is 0, and its owner,
  * who may use it again from then on, starts it at 0 too.

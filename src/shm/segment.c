@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -225,7 +227,7 @@ read_head(const void *base)
 }
 
 static int
-map_if_ours(struct shm *s, int fd)
+map_if_ours(struct shm *s, int fd, int rights)
 {
 	struct shm_head head;
 	struct stat st;
@@ -235,7 +237,7 @@ map_if_ours(struct shm *s, int fd)
 		return -errno;
 	if (st.st_size < (off_t)sizeof(head))
 		return -EPROTO;
-	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	base = mmap(NULL, (size_t)st.st_size, rights, MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED)
 		return -errno;
 	head = read_head(base);
@@ -247,18 +249,49 @@ map_if_ours(struct shm *s, int fd)
 	return 0;
 }
 
-int
-shm_attach(struct shm *s, const char *name)
+static int
+map_named(struct shm *s, const char *name, int how, int rights)
 {
-	int fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
+	int fd = shm_open(name, how | O_CLOEXEC, 0);
 	int rc;
 
 	memset(s, 0, sizeof(*s));
 	if (fd < 0)
 		return -errno;
-	rc = map_if_ours(s, fd);
+	rc = map_if_ours(s, fd, rights);
 	fd_close(&fd);
 	return rc;
+}
+
+int
+shm_attach(struct shm *s, const char *name)
+{
+	return map_named(s, name, O_RDONLY, PROT_READ);
+}
+
+int
+shm_adopt(struct shm *s, const char *name, const struct shm_shape *shape)
+{
+	int rc = map_named(s, name, O_RDWR, PROT_READ | PROT_WRITE);
+
+	if (rc < 0)
+		return rc;
+	if (s->max_backends == shape->max_backends && s->n_slots == shape->slots &&
+		s->head->shape.rate_rows == rate_rows_of(shape->rate_rows))
+		return 0;
+	shm_detach(s);
+	return -EPROTO;
+}
+
+/* shm_open(3) has no word for it; on Linux its names are files in this directory. */
+int
+shm_rename(const char *from, const char *to)
+{
+	char path[2][NAME_MAX + 16];
+
+	snprintf(path[0], sizeof(path[0]), "/dev/shm%s", from);
+	snprintf(path[1], sizeof(path[1]), "/dev/shm%s", to);
+	return rename(path[0], path[1]) < 0 ? -errno : 0;
 }
 
 void

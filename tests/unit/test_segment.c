@@ -282,6 +282,50 @@ START_TEST(who_attaches_reads_what_the_master_wrote)
 }
 END_TEST
 
+START_TEST(who_adopts_goes_on_with_it_and_only_with_one_of_the_same_shape)
+{
+	struct shm_shape others[] = { small, small, small };
+	struct shm master, next;
+
+	others[0].max_backends++;
+	others[1].slots++;
+	others[2].rate_rows = 2 * small.rate_rows + 8;
+	create(&master, &small);
+	ck_assert_int_eq(shm_adopt(&next, world_name(), &small), 0);
+	atomic_store(&next.shared->cursor, 5);
+	ck_assert_uint_eq(atomic_load(&master.shared->cursor), 5);
+	shm_detach(&next);
+	for (size_t i = 0; i < N(others); i++) {
+		ck_assert_int_eq(shm_adopt(&next, world_name(), &others[i]), -EPROTO);
+		ck_assert_ptr_null(next.base);
+	}
+	master.head->version++;
+	ck_assert_int_eq(shm_adopt(&next, world_name(), &small), -EPROTO);
+	destroy(&master);
+	ck_assert_int_eq(shm_adopt(&next, world_name(), &small), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_new_one_takes_the_name_of_the_old_one_at_once)
+{
+	struct shm old, next, tool;
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s.new", world_name());
+	create(&old, &small);
+	ck_assert_int_eq(shm_create(&next, name, &small, (gid_t)-1), 0);
+	atomic_store(&next.shared->cursor, 6);
+	ck_assert_int_eq(shm_rename(name, world_name()), 0);
+	ck_assert_int_eq(shm_attach(&tool, world_name()), 0);
+	ck_assert_uint_eq(atomic_load(&tool.shared->cursor), 6);
+	ck_assert_int_eq(shm_remove(name), -ENOENT);
+	ck_assert_int_eq(shm_rename(name, world_name()), -ENOENT);
+	shm_detach(&tool);
+	shm_detach(&next);
+	destroy(&old);
+}
+END_TEST
+
 START_TEST(who_attaches_cannot_write)
 {
 	struct shm master, tool;
@@ -460,6 +504,8 @@ main(void)
 	tcase_add_test(t, a_segment_for_which_there_is_no_room_leaves_nothing);
 	tcase_add_test(t, a_name_that_cannot_be_is_an_error);
 	tcase_add_test(t, who_attaches_reads_what_the_master_wrote);
+	tcase_add_test(t, who_adopts_goes_on_with_it_and_only_with_one_of_the_same_shape);
+	tcase_add_test(t, a_new_one_takes_the_name_of_the_old_one_at_once);
 	tcase_add_test(t, who_attaches_cannot_write);
 	tcase_add_test(t, nothing_that_is_not_exactly_ours_is_attached);
 	tcase_add_test(t, a_file_of_another_size_is_not_attached);

@@ -12,6 +12,7 @@
  * DRAIN   master to child: the service ends.  No new connections; idle ones end soon.
  * LEAVING child to master: it drains, maybe without having been told to.
  * CLIENT, NEWCOMER  worker to worker, by the queue of the instance: a connection, which has or has not been served before.
+ * OVER    former master to the new one of its instance: the instance is yours from here on.
  * LOG, ACCESS_LOG  master to child: the file was rotated, and this descriptor is the new one.  A child can open none.
  */
 enum control {
@@ -22,6 +23,7 @@ enum control {
 	CONTROL_LEAVING = 'V',
 	CONTROL_CLIENT = 'C',
 	CONTROL_NEWCOMER = 'N',
+	CONTROL_OVER = 'M',
 	CONTROL_LOG = 'O',
 	CONTROL_ACCESS_LOG = 'A',
 	CONTROL_EOF = -1, /* the other end is gone */

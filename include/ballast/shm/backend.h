@@ -40,6 +40,8 @@ struct backend_index *backend_index_new(const struct shm *);
 void backend_index_free(struct backend_index *);
 int backend_assign_by(struct shm *, struct backend_index *, const char *url, uint32_t generation,
 	uint32_t oldest_generation);
+/* The row that was given to this URL, or -1. */
+int backend_find(const struct shm *, const char *url);
 /*
  * Master, after all assignments of a generation: the others are not configured any more.  Rows that only a newer
  * generation named, one that failed and is gone, are as they were before it.

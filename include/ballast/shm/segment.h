@@ -16,7 +16,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SHM_LAYOUT_VERSION = 4 };
+#ifndef BALLAST_LAYOUT_VERSION /* the tests build a program that takes this one's segment for a stranger's */
+#define BALLAST_LAYOUT_VERSION 4
+#endif
+enum { SHM_LAYOUT_VERSION = BALLAST_LAYOUT_VERSION };
 #define SHM_MAGIC UINT64_C(0x005453414c4c4142) /* "BALLAST\0" read as little-endian */
 
 struct shm_shape {
@@ -48,6 +51,8 @@ struct shm_shared {
 	_Atomic uint32_t draining;                /* master: 1 from TERM on */
 	_Atomic uint64_t
 		quarantine_until_us; /* master: monotonic; until then some suspect is refused */
+	_Atomic uint32_t last_generation; /* master: the highest number given to any */
+	_Atomic uint32_t upgrades_failed; /* master: tells who asked for one */
 	_Alignas(64) _Atomic uint64_t
 		evidence; /* any worker: connect failures of all backends, so that the checker looks at one word */
 };
@@ -75,6 +80,13 @@ struct shm {
  * here, never a SIGBUS later).  A segment of that name is stale and replaced: the caller holds the instance's lock.
  */
 int shm_create(struct shm *, const char *name, const struct shm_shape *, gid_t gid);
+/*
+ * Maps the one of a running instance to go on with it, for its next master: -EPROTO when it is not one of ours, or of
+ * another shape.
+ */
+int shm_adopt(struct shm *, const char *name, const struct shm_shape *);
+/* A segment gets the name of another one, which then has none. */
+int shm_rename(const char *from, const char *to);
 /* Maps an existing one read-only after checking magic, version and size: -EPROTO when it is not one of ours. */
 int shm_attach(struct shm *, const char *name);
 void shm_detach(struct shm *);
