@@ -29,6 +29,8 @@ struct child {
 	pid_t pid;
 	uint64_t forked_us;
 	uint64_t deadline_us; /* while starting or leaving */
+	uint64_t beat_us,
+		silent_us; /* watchdog.c: its last beat, and for how long there was no other */
 };
 
 struct children {
@@ -38,6 +40,7 @@ struct children {
 	const struct addr *admin;
 	int handover[2];     /* from worker to worker; it outlives them all */
 	struct slot *ledger; /* the master's own slot */
+	uint64_t watched_us; /* when children_watch looked last */
 	struct child *child; /* one per slot of the segment */
 	unsigned n;
 	bool announced;        /* the service has begun: until then every death is one at start */
@@ -72,6 +75,9 @@ void children_abandon(struct children *, const struct generation *, uint64_t now
 void children_kill(struct children *, const struct generation *);
 /* Kills those that did not become ready or did not leave in time. */
 void children_enforce(struct children *, uint64_t now_us);
+/* watchdog.c: once in so long, kills those whose loop has not turned for the `watchdog` of their configuration. */
+enum { CHILDREN_WATCH_US = 1000000 };
+void children_watch(struct children *, uint64_t now_us);
 /* False: one could not be opened or passed, and the log says so. */
 bool children_reopen_logs(struct children *);
 

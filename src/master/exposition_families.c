@@ -241,6 +241,12 @@ write_draining(const struct page *p)
 }
 
 static void
+write_stalled(const struct page *p)
+{
+	page_sample(p, "", NULL, number_of(slots_stalled(p->shm, clock_now_us())));
+}
+
+static void
 write_generation(const struct page *p)
 {
 	page_sample(p, "", NULL,
@@ -343,6 +349,8 @@ static const struct family families[] = {
 		"Worker processes that take new connections"),
 	FAMILY(GAUGE, "lb_workers_draining", "", write_draining,
 		"Worker processes that finish what they have and leave, of former generations above all"),
+	FAMILY(GAUGE, "lb_workers_stalled", "", write_stalled,
+		"Worker processes whose loop has not turned for 3 seconds"),
 	FAMILY(GAUGE, "lb_config_generation", "", write_generation,
 		"Number of the configuration in use: 1 at start, one more with each reload"),
 	FAMILY(GAUGE, "lb_config_last_reload_successful", "", write_reload_ok,

@@ -22,7 +22,7 @@
 #include "pidfile.h"
 #include "upgrade.h"
 
-enum { MASTER_TICK, MASTER_SWEEP }; /* timer queues, beside ADMIN_LIMIT */
+enum { MASTER_TICK, MASTER_SWEEP, MASTER_WATCH }; /* timer queues, beside ADMIN_LIMIT */
 enum { TICK_US = 50000 };
 
 struct master {
@@ -35,7 +35,7 @@ struct master {
 	struct slot *slot;
 	struct poller *poller;
 	struct timeouts timeouts;
-	struct timer tick, sweep;
+	struct timer tick, sweep, watch;
 	struct watch signals;
 	uint64_t now_us;
 

@@ -283,15 +283,27 @@ sweep(struct timer *t)
 }
 
 static void
+watch_children(struct timer *t)
+{
+	struct master *m = OWNER(t, struct master, watch);
+
+	children_watch(&m->children, m->now_us);
+	timer_arm(&m->timeouts, &m->watch, MASTER_WATCH, m->now_us);
+}
+
+static void
 open_timers(struct master *m)
 {
 	timeouts_init(&m->timeouts);
 	timeouts_set(&m->timeouts, MASTER_TICK, TICK_US);
 	timeouts_set(&m->timeouts, MASTER_SWEEP, SWEEP_US);
+	timeouts_set(&m->timeouts, MASTER_WATCH, CHILDREN_WATCH_US);
 	m->tick.expired = wake_on_tick;
 	m->sweep.expired = sweep;
+	m->watch.expired = watch_children;
 	m->now_us = clock_now_us();
 	timer_arm(&m->timeouts, &m->sweep, MASTER_SWEEP, m->now_us);
+	timer_arm(&m->timeouts, &m->watch, MASTER_WATCH, m->now_us);
 }
 
 static bool

@@ -243,6 +243,19 @@ turns(const struct slot *slot, uint64_t now_us)
 	return beat_us == 0 || now_us < beat_us + STUCK_US;
 }
 
+unsigned
+slots_stalled(const struct shm *s, uint64_t now_us)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		n += !is_free(slot) && get(&slot->role) == ROLE_WORKER && !turns(slot, now_us);
+	}
+	return n;
+}
+
 static bool
 takes_connections_with(const struct slot *slot, const struct slot *self)
 {

@@ -19,7 +19,13 @@
 #include "ballast/base/sock.h"
 #include "ballast/proxy/proxy.h"
 
-enum { LIMIT_DRAIN = PROXY_LIMITS, LIMIT_IDLE_GRACE, BEAT_MS = 1000, IDLE_GRACE_US = 200000 };
+enum {
+	LIMIT_DRAIN = PROXY_LIMITS,
+	LIMIT_IDLE_GRACE,
+	BEAT_MS = 1000,
+	BEAT_US = 900000,
+	IDLE_GRACE_US = 200000
+};
 
 struct worker {
 	const struct worker_setup *setup;
@@ -210,6 +216,8 @@ start(struct worker *w)
 	rc = s->sandbox ? sandbox_enter() : 0;
 	if (rc < 0)
 		return rc;
+	/* The first beat: from here on silence is counted. */
+	atomic_store_explicit(&s->slot->beat_us, clock_now_us(), memory_order_relaxed);
 	slot_set_state(s->slot, SLOT_READY);
 	return control_send(s->control, CONTROL_READY);
 }
@@ -230,7 +238,7 @@ stop(struct worker *w)
 static void
 beat(struct worker *w, uint64_t now_us)
 {
-	if (now_us - w->beat_us < BEAT_MS * UINT64_C(1000))
+	if (now_us - w->beat_us < BEAT_US)
 		return;
 	w->beat_us = now_us;
 	proxy_beat(w->proxy);

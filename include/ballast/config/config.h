@@ -100,6 +100,7 @@ struct config {
 	struct config_rate_limit rate_limit;
 	struct config_health health;
 	struct config_quarantine quarantine;
+	uint64_t watchdog_us; /* 0: off */
 	struct config_timeouts timeouts;
 	struct config_limits limits;
 	unsigned retries;

@@ -94,6 +94,9 @@ bool slot_is_used(const struct slot *);
 /* The lowest generation number that a worker or checker has, at most `newest`. */
 uint32_t slots_oldest_generation(const struct shm *, uint32_t newest);
 
+/* Workers whose loop has not turned for some seconds. */
+unsigned slots_stalled(const struct shm *, uint64_t now_us);
+
 /* Sums over all slots. */
 uint32_t slots_active(const struct shm *, unsigned row);
 uint32_t slots_upstreams(const struct shm *, unsigned row, enum upstream_state);
