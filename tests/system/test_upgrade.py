@@ -107,6 +107,12 @@ class Upgrading(harness.Case):
 
 class Serving(Upgrading):
     def test_twenty_upgrades_under_load_fail_no_request_and_lose_no_count(self):
+        self.under_load([harness.BALLAST] * 20)
+
+    def test_nor_does_one_to_another_layout_and_back(self):
+        self.under_load([OTHER, harness.BALLAST] * 3)
+
+    def under_load(self, programs):
         one = self.origin()
         lb = self.instance([one.url], admin={"listen": "127.0.0.1:0"})
         masters, fallen = [lb.pid], []
@@ -115,23 +121,26 @@ class Serving(Upgrading):
         load.more(50)
         held = len(harness.descriptors_of(lb.pid))
         seen = harness.Metrics(lb.control("/metrics").text)
-        for _ in range(20):
+        for program in programs:
+            self.become(lb, program)
             masters.append(self.upgrade(lb))
             self.assertEqual(lb.control("/readyz").status, 200)
             now = harness.Metrics(lb.control("/metrics").text)
             fallen += self.falls(seen, now)
-            seen = now
             load.more(50)
+            seen = harness.Metrics(lb.control("/metrics").text)
         load.end()
         self.assertEqual(load.bad, [])
         self.assertEqual(fallen, [])
         self.gone(*masters[:-1])
         self.assertEqual(lb.wait_exit(), 0)
         self.assertEqual(harness.title_of(masters[-1]), "ballast: master")
-        self.assertEqual(seen.value("lb_config_generation"), 21)
+        self.assertEqual(seen.value("lb_config_generation"), len(masters))
         self.assertEqual(len(lb.status()["workers"]), 2)
-        harness.wait_for(lambda: len(harness.descriptors_of(masters[-1])) <= held, "no descriptor more than at first")
-        lb.metrics_after(load.good)
+        harness.wait_for(lambda: len(harness.descriptors_of(masters[-1])) <= held,
+                         "no descriptor more than at first")
+        metrics = lb.metrics_after(load.good)
+        self.assertEqual(metrics.value("lb_requests_total"), load.good)
 
     def test_buckets_verdicts_and_counters_go_on(self):
         self.state_goes_on(harness.BALLAST)
