@@ -82,6 +82,16 @@ class Upgrading(harness.Case):
                 if after.get(key, -1) < value]
 
 
+    def waiting(self, lb, program):
+        """The next program is this one, but does not begin before go()."""
+        self.shell(lb, "while [ ! -e %s ]; do sleep 0.01; done\nexec %s \"$@\"\n" % (
+            lb.path("go"), program))
+
+    @staticmethod
+    def go(lb):
+        with open(lb.path("go"), "w", encoding="ascii"):
+            pass
+
     def halting(self):
         """A backend that answers the half, and the rest when it is told to."""
         going_on = threading.Event()
@@ -204,6 +214,24 @@ class Serving(Upgrading):
         harness.wait_for(lambda: harness.Metrics(lb.control("/metrics").text).value(
             "lb_requests_total", backend=one.url) == 1, "the count")
 
+    def test_what_is_counted_while_the_new_program_starts_is_not_missing_when_it_takes_over(self):
+        one, (slow, going_on) = self.origin(), self.halting()
+        lb = self.instance([slow.url])
+        self.waiting(lb, OTHER)
+        with lb.connect() as client:
+            self.begin(client)  # so that the old master stays, and its last word with it
+            lb.reload(backends=[one.url])
+            lb.signal(signal.SIGUSR2)
+            lb.wait_log("upgrade begins")
+            for _ in range(10):
+                self.assertEqual(lb.ask().status, 200)
+            seen = lb.metrics_after(10)
+            self.go(lb)
+            harness.wait_for(lambda: self.holder(lb) not in (0, lb.pid), "the new master")
+            self.assertEqual(self.falls(seen, harness.Metrics(lb.control("/metrics").text)), [])
+            self.finish_exchange(client, going_on)
+        self.gone(lb.pid)
+
     def test_an_exchange_in_flight_is_finished_and_reload_follows(self):
         one, going_on = self.halting()
         lb = self.instance([one.url])
@@ -318,15 +346,14 @@ class Dying(Upgrading):
     def test_the_old_master_killed_while_the_new_one_starts_leaves_it_the_instance(self):
         lb = self.instance([self.origin().url])
         lb.expected_exit = None
-        self.shell(lb, "while [ ! -e %s ]; do sleep 0.01; done\nexec %s \"$@\"\n" % (
-            lb.path("go"), harness.BALLAST))
+        self.waiting(lb, harness.BALLAST)
         lb.signal(signal.SIGUSR2)
         lb.wait_log("upgrade begins")
         children = harness.wait_for(lambda: len(harness.children_of(lb.pid)) == 3 and harness.children_of(lb.pid),
                                     "the new program")
         lb.signal(signal.SIGKILL)
         lb.wait_exit()
-        open(lb.path("go"), "w", encoding="ascii").close()
+        self.go(lb)
         harness.wait_for(lambda: self.holder(lb) in children, "the new master")
         self.assertEqual(lb.ask().status, 200)
         self.assertEqual(harness.run(*lb.arguments(), "--healthcheck").returncode, 0)
