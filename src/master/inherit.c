@@ -120,14 +120,28 @@ heritage_take(struct heritage *h)
 	return good;
 }
 
-void
-heritage_refuse(const char *reason)
+static void
+drop(struct heritage *h)
 {
-	struct heritage h;
+	fd_close(&h->control_fd);
+	fd_close(&h->text);
+	fd_close(&h->pidfile);
+	fd_close(&h->local);
+	fd_close(&h->handover[0]);
+	fd_close(&h->handover[1]);
+	if (h->listener != NULL)
+		listener_release(&h->listener);
+	if (h->admin != NULL)
+		listener_release(&h->admin);
+}
 
-	(void)heritage_take(&h);
-	if (h.reason >= 0)
-		dprintf(h.reason, "%s", reason);
+void
+heritage_refuse(struct heritage *h, const char *reason)
+{
+	if (h->reason >= 0)
+		dprintf(h->reason, "%s", reason);
+	fd_close(&h->reason);
+	drop(h);
 }
 
 /* ---- the former master's word */
@@ -161,10 +175,10 @@ read_text(int fd, size_t *len)
 }
 
 static int
-take_counters(struct master *m)
+take_counters(struct master *m, int fd)
 {
 	size_t len = 0;
-	char *text = read_text(m->heritage.text, &len);
+	char *text = read_text(fd, &len);
 	int rc = text == NULL ? -EIO
 			      : transfer_counters(
 					&m->shm, m->heritage.ledger, text, len, clock_now_us());
@@ -175,9 +189,9 @@ take_counters(struct master *m)
 
 /* In a segment of our own its counters are the former program's, as they were when it wrote them down last. */
 static void
-update_ledger(struct master *m)
+update_ledger(struct master *m, int text)
 {
-	int rc = m->heritage.ledger == NULL ? 0 : take_counters(m);
+	int rc = m->heritage.ledger == NULL ? 0 : take_counters(m, text);
 
 	if (rc < 0)
 		log_error("what the former program counted last cannot be read",
@@ -191,7 +205,6 @@ close_ledger(struct master *m)
 	if (m->heritage.ledger != NULL)
 		slot_fold(&m->shm, m->heritage.ledger);
 	m->heritage.ledger = m->children.heritage = NULL;
-	fd_close(&m->heritage.text);
 }
 
 static void
@@ -200,12 +213,13 @@ hear_former(struct watch *w)
 	struct heritage *h = OWNER(w, struct heritage, control);
 	struct master *m = OWNER(h, struct master, heritage);
 	enum control said;
+	int passed;
 
-	while ((said = control_next(w->fd, NULL)) != CONTROL_NONE && said != CONTROL_EOF) {
-		if (said != CONTROL_OVER)
-			continue;
-		h->over = true;
-		update_ledger(m);
+	while ((said = control_next(w->fd, &passed)) != CONTROL_NONE && said != CONTROL_EOF) {
+		h->over = h->over || said == CONTROL_OVER;
+		if (said == CONTROL_OVER)
+			update_ledger(m, passed);
+		fd_close(&passed);
 	}
 	watch_clear(w, POLLER_IN);
 	if (said != CONTROL_EOF)
@@ -249,7 +263,7 @@ fill_segment(struct master *m)
 		return rc;
 	m->heritage.ledger = slot_claim(&m->shm, ROLE_NONE, 0, 0);
 	atomic_store(&m->heritage.ledger->pid, getpid());
-	return take_counters(m);
+	return take_counters(m, m->heritage.text);
 }
 
 int
@@ -302,6 +316,7 @@ static void
 take_over(struct master *m)
 {
 	m->guest = false;
+	fd_close(&m->heritage.text);
 	name_segment(m);
 	generation_share_listeners(m->current, false);
 	drop_unused(&m->heritage.listener);
@@ -334,14 +349,6 @@ heritage_free(struct master *m)
 	if (fd >= 0)
 		poller_remove(m->poller, &h->control);
 	fd_close(&fd);
-	fd_close(&h->control_fd);
 	close_ledger(m);
-	fd_close(&h->pidfile);
-	fd_close(&h->local);
-	fd_close(&h->handover[0]);
-	fd_close(&h->handover[1]);
-	if (h->listener != NULL)
-		listener_release(&h->listener);
-	if (h->admin != NULL)
-		listener_release(&h->admin);
+	drop(h);
 }

@@ -48,7 +48,7 @@ int heritage_open_segment(struct master *, const struct shm_shape *);
 /* The name under which a segment waits until the instance is ours. */
 void heritage_segment_name(const struct master *, char out[48]);
 
-/* Before master_run: a former master is told why there will be none. */
-void heritage_refuse(const char *reason);
+/* There will be no new master: the former one, if there is one, is told why.  Gives back what heritage_take took. */
+void heritage_refuse(struct heritage *, const char *reason);
 
 #endif

@@ -29,7 +29,7 @@ static void
 order_end(struct master *m)
 {
 	upgrade_cancel(m);
-	m->ending = true;
+	m->ending = m->drained = true;
 	m->children.ending = true;
 	if (!m->guest)
 		notify("STOPPING=1");
@@ -250,13 +250,24 @@ go_on(struct master *m)
 		despair(m);
 }
 
+/*
+ * A master that was replaced also waits for who still reads its answer, and for the last count of the one that it had
+ * replaced itself, since nobody else knows it.
+ */
+static bool
+is_expected(const struct master *m)
+{
+	if (!m->guest)
+		return m->children.successor != 0;
+	return m->announced && !m->drained &&
+	       (!admin_is_quiet(m->admin) || m->heritage.ledger != NULL);
+}
+
+/* Who was cut by a master that was replaced was cut as at a reload. */
 static void
 end_when_alone(struct master *m)
 {
-	m->over = children_alive(&m->children) == 0 && m->children.successor == 0;
-	if (m->guest &&
-		m->announced) /* replaced: who asked is answered, who was cut was cut as at a reload */
-		m->over = children_alive(&m->children) == 0 && admin_is_quiet(m->admin);
+	m->over = children_alive(&m->children) == 0 && !is_expected(m);
 	if (m->over && m->children.cut && !m->guest && m->exit == EXIT_CLEAN)
 		m->exit = EXIT_CUT;
 }
@@ -378,7 +389,10 @@ note_program(struct master *m)
 void
 master_refused(const struct err *why)
 {
-	heritage_refuse(why->first == NULL ? "out of memory" : why->first->text);
+	struct heritage h;
+
+	(void)heritage_take(&h);
+	heritage_refuse(&h, why->first == NULL ? "out of memory" : why->first->text);
 }
 
 int
@@ -395,7 +409,8 @@ master_run(const struct master_setup *setup)
 
 	note_program(&m);
 	if (!heritage_take(&m.heritage)) {
-		fputs("ballast: what " INHERIT_VARIABLE " says cannot be taken over\n", stderr);
+		heritage_refuse(
+			&m.heritage, "the new program does not understand " INHERIT_VARIABLE);
 		config_free(setup->config);
 		return EXIT_START;
 	}

@@ -35,24 +35,32 @@ enum { VARIABLE_MAX = 1024, REASON_MAX = 1024 };
 
 /* ---- the text */
 
-/* For a program that cannot use our segment.  A reader waits for our word that it is whole. */
-static bool
-write_text(const struct master *m)
+/* For a program that cannot use our segment.  Each text is a file of its own: who reads it is never overtaken by the next. */
+static int
+open_text(const struct master *m)
 {
 	size_t len;
 	char *text = transfer_write(&m->shm, clock_now_us(), &len);
-	bool written = text != NULL && ftruncate(m->upgrade.text, 0) == 0 &&
-		       pwrite(m->upgrade.text, text, len, 0) == (ssize_t)len;
+	int fd = memfd_create("ballast-upgrade", MFD_CLOEXEC);
 
+	if (text == NULL || (fd >= 0 && write(fd, text, len) != (ssize_t)len))
+		fd_close(&fd);
 	free(text);
-	return written;
+	return fd;
 }
 
-static bool
-open_text(struct master *m)
+static void
+say_over(const struct master *m)
 {
-	m->upgrade.text = memfd_create("ballast-upgrade", MFD_CLOEXEC);
-	return m->upgrade.text >= 0 && write_text(m);
+	int text = open_text(m);
+
+	if (text < 0)
+		log_error("the new program is not told what was counted since it was started");
+	if (text < 0)
+		(void)control_send(m->upgrade.control.fd, CONTROL_OVER);
+	else
+		(void)control_send_fd(m->upgrade.control.fd, CONTROL_OVER, text);
+	fd_close(&text);
 }
 
 /* ---- the new program */
@@ -201,7 +209,6 @@ close_ends(struct master *m)
 		poller_remove(m->poller, &m->upgrade.control);
 	fd_close(&fd);
 	fd_close(&m->upgrade.reason);
-	fd_close(&m->upgrade.text);
 }
 
 /* Whoever asked for it looks at the number of those that failed. */
@@ -240,7 +247,9 @@ upgrade_begin(struct master *m)
 		return;
 	}
 	log_info("upgrade begins", LOG_STR("program", program_path(m)));
-	rc = open_text(m) ? start_successor(m) : -ENOMEM;
+	m->upgrade.text = open_text(m);
+	rc = m->upgrade.text < 0 ? -ENOMEM : start_successor(m);
+	fd_close(&m->upgrade.text);
 	if (rc == 0)
 		return;
 	upgrade_cancel(m);
@@ -302,9 +311,7 @@ hand_over(struct master *m)
 	m->ending = true;
 	m->children.ending = true;
 	admin_leave(m->admin);
-	if (!write_text(m))
-		log_error("the new program is not told what was counted since it was started");
-	(void)control_send(m->upgrade.control.fd, CONTROL_OVER);
+	say_over(m);
 	if (m->reload_wanted)
 		kill(m->upgrade.pid, SIGHUP);
 	generation_share_listeners(m->current, true);
@@ -348,8 +355,8 @@ upgrade_cancel(struct master *m)
 void
 upgrade_conclude(struct master *m)
 {
-	if (m->upgrade.control.fd >= 0 && write_text(m))
-		(void)control_send(m->upgrade.control.fd, CONTROL_OVER);
+	if (m->upgrade.control.fd >= 0)
+		say_over(m);
 }
 
 void

@@ -16,7 +16,7 @@ struct upgrade {
 	pid_t pid;            /* of the new master; 0: no upgrade is going on */
 	struct watch control; /* our end of the pair with it; fd -1: none, or it is gone */
 	int reason;           /* it tells there why it does not start; -1: none */
-	int text;             /* what the shared memory knows, by name; -1: none */
+	int text; /* what the shared memory knows, by name, while it is started; else -1 */
 	uint64_t deadline_us;
 	bool ready; /* it said so */
 };

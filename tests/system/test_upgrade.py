@@ -82,6 +82,16 @@ class Upgrading(harness.Case):
                 if after.get(key, -1) < value]
 
 
+    def waiting(self, lb, program):
+        """The next program is this one, but does not begin before go()."""
+        self.shell(lb, "while [ ! -e %s ]; do sleep 0.01; done\nexec %s \"$@\"\n" % (
+            lb.path("go"), program))
+
+    @staticmethod
+    def go(lb):
+        with open(lb.path("go"), "w", encoding="ascii"):
+            pass
+
     def halting(self):
         """A backend that answers the half, and the rest when it is told to."""
         going_on = threading.Event()
@@ -106,7 +116,31 @@ class Upgrading(harness.Case):
 
 
 class Serving(Upgrading):
+    def test_idle_connections_go_along_and_no_answer_tells_of_it(self):
+        one = self.origin()
+        lb = self.instance([one.url], timeouts={"request_header": "300s"})
+        idle = [lb.connect() for _ in range(100)]
+        for stream in idle:
+            self.addCleanup(stream.close)
+        for stream in idle[::2]:
+            self.assertEqual(stream.ask().status, 200)
+        for _ in range(3):
+            former = self.holder(lb)
+            self.upgrade(lb)
+            self.gone(former)
+            for stream in idle[::3]:
+                response = stream.ask()
+                self.assertEqual((response.status, response.get("Connection")), (200, None))
+        for stream in idle:
+            self.assertEqual(stream.ask().status, 200)
+
     def test_twenty_upgrades_under_load_fail_no_request_and_lose_no_count(self):
+        self.under_load([harness.BALLAST] * 20)
+
+    def test_nor_does_one_to_another_layout_and_back(self):
+        self.under_load([OTHER, harness.BALLAST] * 3)
+
+    def under_load(self, programs):
         one = self.origin()
         lb = self.instance([one.url], admin={"listen": "127.0.0.1:0"})
         masters, fallen = [lb.pid], []
@@ -115,23 +149,26 @@ class Serving(Upgrading):
         load.more(50)
         held = len(harness.descriptors_of(lb.pid))
         seen = harness.Metrics(lb.control("/metrics").text)
-        for _ in range(20):
+        for program in programs:
+            self.become(lb, program)
             masters.append(self.upgrade(lb))
             self.assertEqual(lb.control("/readyz").status, 200)
             now = harness.Metrics(lb.control("/metrics").text)
             fallen += self.falls(seen, now)
-            seen = now
             load.more(50)
+            seen = harness.Metrics(lb.control("/metrics").text)
         load.end()
         self.assertEqual(load.bad, [])
         self.assertEqual(fallen, [])
         self.gone(*masters[:-1])
         self.assertEqual(lb.wait_exit(), 0)
         self.assertEqual(harness.title_of(masters[-1]), "ballast: master")
-        self.assertEqual(seen.value("lb_config_generation"), 21)
+        self.assertEqual(seen.value("lb_config_generation"), len(masters))
         self.assertEqual(len(lb.status()["workers"]), 2)
-        harness.wait_for(lambda: len(harness.descriptors_of(masters[-1])) <= held, "no descriptor more than at first")
-        lb.metrics_after(load.good)
+        harness.wait_for(lambda: len(harness.descriptors_of(masters[-1])) <= held,
+                         "no descriptor more than at first")
+        metrics = lb.metrics_after(load.good)
+        self.assertEqual(metrics.value("lb_requests_total"), load.good)
 
     def test_buckets_verdicts_and_counters_go_on(self):
         self.state_goes_on(harness.BALLAST)
@@ -194,6 +231,24 @@ class Serving(Upgrading):
         self.assertTrue(harness.is_alive(new))
         harness.wait_for(lambda: harness.Metrics(lb.control("/metrics").text).value(
             "lb_requests_total", backend=one.url) == 1, "the count")
+
+    def test_what_is_counted_while_the_new_program_starts_is_not_missing_when_it_takes_over(self):
+        one, (slow, going_on) = self.origin(), self.halting()
+        lb = self.instance([slow.url])
+        self.waiting(lb, OTHER)
+        with lb.connect() as client:
+            self.begin(client)  # so that the old master stays, and its last word with it
+            lb.reload(backends=[one.url])
+            lb.signal(signal.SIGUSR2)
+            lb.wait_log("upgrade begins")
+            for _ in range(10):
+                self.assertEqual(lb.ask().status, 200)
+            seen = lb.metrics_after(10)
+            self.go(lb)
+            harness.wait_for(lambda: self.holder(lb) not in (0, lb.pid), "the new master")
+            self.assertEqual(self.falls(seen, harness.Metrics(lb.control("/metrics").text)), [])
+            self.finish_exchange(client, going_on)
+        self.gone(lb.pid)
 
     def test_an_exchange_in_flight_is_finished_and_reload_follows(self):
         one, going_on = self.halting()
@@ -309,15 +364,14 @@ class Dying(Upgrading):
     def test_the_old_master_killed_while_the_new_one_starts_leaves_it_the_instance(self):
         lb = self.instance([self.origin().url])
         lb.expected_exit = None
-        self.shell(lb, "while [ ! -e %s ]; do sleep 0.01; done\nexec %s \"$@\"\n" % (
-            lb.path("go"), harness.BALLAST))
+        self.waiting(lb, harness.BALLAST)
         lb.signal(signal.SIGUSR2)
         lb.wait_log("upgrade begins")
         children = harness.wait_for(lambda: len(harness.children_of(lb.pid)) == 3 and harness.children_of(lb.pid),
                                     "the new program")
         lb.signal(signal.SIGKILL)
         lb.wait_exit()
-        open(lb.path("go"), "w", encoding="ascii").close()
+        self.go(lb)
         harness.wait_for(lambda: self.holder(lb) in children, "the new master")
         self.assertEqual(lb.ask().status, 200)
         self.assertEqual(harness.run(*lb.arguments(), "--healthcheck").returncode, 0)

@@ -21,7 +21,7 @@ enum slot_door { DOOR_SHUT, DOOR_OPEN, DOOR_LEFT };
 struct slot {
 	_Alignas(64) _Atomic uint32_t state; /* its process; master at fork and reap */
 	_Atomic uint32_t role;               /* master */
-	_Atomic int32_t pid;                 /* master */
+	_Atomic int32_t pid;                 /* master; its process, when it begins */
 	_Atomic uint32_t generation;         /* master */
 	_Atomic uint32_t number;             /* master: worker 1, 2, ... within the generation */
 	_Atomic int32_t
