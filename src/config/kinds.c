@@ -156,6 +156,18 @@ read_size(struct reading *r, const struct node *n, void *member)
 }
 
 static bool
+read_share(struct reading *r, const struct node *n, void *member)
+{
+	static const struct measure share = { unit_parse_share, "a share", "%" };
+	double percent;
+
+	if (!read_measure(r, n, &share, &percent))
+		return false;
+	store(member, r->option->size, (uint64_t)percent);
+	return true;
+}
+
+static bool
 read_workers(struct reading *r, const struct node *n, void *member)
 {
 	unsigned cpus;
@@ -347,6 +359,14 @@ print_size(const struct option *o, const void *base, FILE *f)
 }
 
 static void
+print_share(const struct option *o, const void *base, FILE *f)
+{
+	char text[UNIT_TEXT];
+
+	fputs(unit_print_share(text, fetch(base, o)), f);
+}
+
+static void
 print_bool(const struct option *o, const void *base, FILE *f)
 {
 	fputs(fetch(base, o) != 0 ? "true" : "false", f);
@@ -408,6 +428,7 @@ static const struct kind kinds[N_KINDS] = {
 	[KIND_DECIMAL] = { NODE_SCALAR, read_decimal, print_decimal, false, "decimal number" },
 	[KIND_DURATION] = { NODE_SCALAR, read_duration, print_duration, false, "duration" },
 	[KIND_SIZE] = { NODE_SCALAR, read_size, print_size, false, "size" },
+	[KIND_SHARE] = { NODE_SCALAR, read_share, print_share, false, "share" },
 	[KIND_BOOL] = { NODE_SCALAR, read_bool, print_bool, false, "yes or no" },
 	[KIND_CHOICE] = { NODE_SCALAR, read_choice, print_choice, false, "word" },
 	[KIND_TEXT] = { NODE_SCALAR, read_plain, print_text, true, "text" },

@@ -131,6 +131,8 @@ number_text(const struct option *o, double value, char out[UNIT_TEXT])
 		unit_print_duration(out, (uint64_t)value);
 	else if (o->kind == KIND_SIZE)
 		unit_print_size(out, (uint64_t)value);
+	else if (o->kind == KIND_SHARE)
+		unit_print_share(out, (uint64_t)value);
 	else
 		unit_print_decimal(out, value);
 }
@@ -157,6 +159,7 @@ option_range(const struct option *o, const char *const *strategies, char out[RAN
 	case KIND_DECIMAL:
 	case KIND_DURATION:
 	case KIND_SIZE:
+	case KIND_SHARE:
 	case KIND_WORKERS:
 		numbers(o, out);
 		break;

@@ -18,6 +18,7 @@ enum option_kind {
 	KIND_DECIMAL,
 	KIND_DURATION,
 	KIND_SIZE,
+	KIND_SHARE,
 	KIND_BOOL,
 	KIND_CHOICE, /* a word of .words; its index is the enum's value */
 	KIND_TEXT,

@@ -30,6 +30,11 @@ static const struct unit sizes[] = {
 	{ NULL, 0 },
 };
 
+static const struct unit shares[] = {
+	{ "%", 1 },
+	{ NULL, 0 },
+};
+
 static int
 digits(double *mantissa, const char **p)
 {
@@ -126,6 +131,12 @@ unit_parse_size(double *bytes, const char *text)
 	return parse_with_unit(bytes, text, sizes);
 }
 
+enum unit_fault
+unit_parse_share(double *percent, const char *text)
+{
+	return parse_with_unit(percent, text, shares);
+}
+
 /* The fewest decimals that read back to the same number. */
 const char *
 unit_print_decimal(char out[UNIT_TEXT], double value)
@@ -174,4 +185,10 @@ const char *
 unit_print_size(char out[UNIT_TEXT], uint64_t bytes)
 {
 	return print_with_unit(out, bytes, sizes);
+}
+
+const char *
+unit_print_share(char out[UNIT_TEXT], uint64_t percent)
+{
+	return print_with_unit(out, percent, shares);
 }

@@ -26,9 +26,13 @@ enum unit_fault unit_parse_duration(double *us, const char *text);
 /* Bytes, of k m g: powers of 1024. */
 enum unit_fault unit_parse_size(double *bytes, const char *text);
 
+/* Hundredths, of %. */
+enum unit_fault unit_parse_share(double *percent, const char *text);
+
 /* Each returns out. */
 const char *unit_print_decimal(char out[UNIT_TEXT], double);
 const char *unit_print_duration(char out[UNIT_TEXT], uint64_t us);
 const char *unit_print_size(char out[UNIT_TEXT], uint64_t bytes);
+const char *unit_print_share(char out[UNIT_TEXT], uint64_t percent);
 
 #endif

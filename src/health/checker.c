@@ -4,7 +4,8 @@
  * their history lies in the backends' rows, where the next checker finds it.
  * A worker's failed connect is evidence: it counts as a failed probe and calls a real one
  * at once, which decides.  A checker that was itself held up, or that is short of descriptors or memory,
- * does not blame the backends for it.  All memory is taken at the start.
+ * does not blame the backends for it; nor does one that seems to be cut off: when too many of them fall silent at once
+ * (max_ejected), those that answer the workers stay up.  All memory is taken at the start.
  */
 #include "ballast/health/checker.h"
 
@@ -30,10 +31,10 @@
 enum { LIMIT_PROBE = PROBE_LIMITS };
 enum {
 	LOOK_MS = 100,            /* how often the workers' evidence is looked at */
+	EVIDENCE_US = 1000000,    /* an answer is a sign of life for so long */
 	EVIDENCE_GAP_US = 200000, /* between two probes called by evidence */
 	LATE_US =
 		500000, /* a turn that late, or by the limit of a probe, means that we were held up */
-	REPEATS_MAX = 3,     /* who is held up again and again must judge at last */
 	ERRNO_STATUS = 1000, /* last_status: errno + this */
 	SPARE_WATCHES = 8,
 };
@@ -46,9 +47,12 @@ struct subject {
 	uint64_t failures; /* of the workers, as last seen */
 	uint16_t row;
 	uint16_t index;
-	uint8_t repeats;
+	/* What workers had got and said at its last result, and when it was that they had got more. */
+	int64_t answers;
+	uint64_t blames, answered_us;
 	bool hindered;  /* its last probe could not be made */
 	bool suspected; /* by workers, since its last result */
+	bool frozen;    /* up, although its probes go unanswered */
 };
 
 struct checker {
@@ -160,6 +164,79 @@ rules_of(const struct checker *c)
 	return (struct verdict_rules){ health(c)->rise, health(c)->fall };
 }
 
+/* ---- doubt */
+
+static void
+set_frozen(struct subject *s, bool frozen)
+{
+	_Atomic uint32_t *n = &s->checker->setup->shm->shared->frozen;
+	uint32_t before = atomic_load(n);
+
+	if (s->frozen == frozen)
+		return;
+	s->frozen = frozen;
+	atomic_store(n, frozen ? before + 1 : before - 1);
+	if (before == 0)
+		log_error("health verdicts frozen: probes go unanswered, but workers get answers",
+			LOG_STR("backend", url_of(s)));
+	else if (atomic_load(n) == 0)
+		log_warn("health verdicts thawed", LOG_STR("backend", url_of(s)));
+}
+
+/* Down, or on its way there: what would be down if all that fails were. */
+static unsigned
+in_trouble(const struct checker *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct subject *s = &c->subjects[i];
+
+		n += !backend_is_up(c->setup->shm, s->row) || atomic_load(&row_of(s)->fails) > 0;
+	}
+	return n;
+}
+
+/* At every result: did workers get answers since the last one, or only meet a closed door? */
+static void
+ask_workers(struct subject *s)
+{
+	const struct shm *shm = s->checker->setup->shm;
+	int64_t answers = metrics_sum_answers(shm, s->row);
+	uint64_t blames = backend_failures(shm, s->row);
+
+	if (answers > s->answers)
+		s->answered_us = s->checker->now_us;
+	else if (blames > s->blames)
+		s->answered_us = 0;
+	s->answers = answers;
+	s->blames = blames;
+}
+
+/* Where they had no reason to ask it, the answers of a moment ago are good for that long. */
+static bool
+answers_workers(const struct subject *s)
+{
+	return s->answered_us != 0 && s->checker->now_us - s->answered_us < EVIDENCE_US;
+}
+
+/*
+ * At the first fail nobody knows yet whether it is the only one.  Where that would be enough (fall 1) it is the
+ * second one, too, that decides about a backend that answered workers since its last good probe.
+ */
+static bool
+too_many_fall(const struct checker *c)
+{
+	return health(c)->fall == 1 || in_trouble(c) * 100 > health(c)->max_ejected * c->n;
+}
+
+/* An answer that was not expected is an answer: then the checker is not cut off. */
+static bool
+speaks_against(const struct subject *s, int result)
+{
+	return result < 0 && too_many_fall(s->checker) && answers_workers(s);
+}
+
 static void
 judge(struct subject *s, bool success, int result)
 {
@@ -168,6 +245,13 @@ judge(struct subject *s, bool success, int result)
 	enum verdict_change change = verdict_result(&h, &rules, success);
 
 	keep_history(s, &h);
+	ask_workers(s);
+	if (change == VERDICT_DOWN && speaks_against(s, result)) {
+		set_frozen(s, true);
+		return;
+	}
+	if (success || change == VERDICT_DOWN)
+		set_frozen(s, false);
 	if (change == VERDICT_STAYS)
 		return;
 	backend_set_up(s->checker->setup->shm, s->row, h.up, clock_wall_us());
@@ -195,7 +279,6 @@ record(struct subject *s, int result)
 	struct backend *b = row_of(s);
 	bool success = config_expects(health(c), result);
 
-	s->repeats = 0;
 	s->hindered = s->suspected = false;
 	atomic_store(&b->last_probe_us, clock_wall_us());
 	atomic_store(&b->last_status, (uint32_t)(result > 0 ? result : ERRNO_STATUS - result));
@@ -237,19 +320,17 @@ begin_probe(struct subject *s)
 	probe_start(&s->probe);
 }
 
-/* If we were stopped or starved while it ran, its silence says nothing: it is asked again. */
+/* If we were stopped or starved while it ran, its silence says nothing, however often: it is asked again. */
 static void
 probe_expired(struct timer *t)
 {
 	struct subject *s = OWNER(t, struct subject, limit);
 
 	probe_abort(&s->probe);
-	if (s->checker->held_up_us > s->started_us && s->repeats < REPEATS_MAX) {
-		s->repeats++;
+	if (s->checker->held_up_us > s->started_us)
 		begin_probe(s);
-	} else {
+	else
 		record(s, -ETIMEDOUT);
-	}
 }
 
 /* ---- when */
@@ -319,12 +400,12 @@ was_held_up(const struct checker *c, uint64_t expected_us)
 	return c->now_us > expected_us + late_us;
 }
 
-/* The beat tells that the loop turns; the lag, how long its slowest turn of the last second was. */
+/* The beat tells that the loop turns; the lag, how late it came and how long it took, at most in the last second. */
 static void
-publish(const struct checker *c, uint64_t done_us)
+publish(const struct checker *c, uint64_t expected_us, uint64_t done_us)
 {
 	struct slot *slot = c->setup->slot;
-	uint32_t took = (uint32_t)(done_us - c->now_us);
+	uint32_t took = (uint32_t)(done_us - (c->now_us > expected_us ? expected_us : c->now_us));
 	uint64_t last = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
 
 	if (took > atomic_load_explicit(&slot->lag_us, memory_order_relaxed) ||
@@ -349,7 +430,7 @@ turn(struct checker *c)
 	timeouts_expire(&c->timeouts, c->now_us);
 	look_at_evidence(c);
 	begin_due(c);
-	publish(c, clock_now_us());
+	publish(c, expected_us, clock_now_us());
 }
 
 /* ---- beginning and end */
@@ -407,7 +488,8 @@ make_subject(struct checker *c, unsigned i)
 	s->row = c->setup->rows[i];
 	s->index = (uint16_t)i;
 	s->limit.expired = probe_expired;
-	s->failures = backend_failures(c->setup->shm, s->row);
+	s->failures = s->blames = backend_failures(c->setup->shm, s->row);
+	s->answers = metrics_sum_answers(c->setup->shm, s->row);
 	probe_init(&s->probe, &c->prober, &c->setup->config->backends[i], health(c)->path);
 	s->probe.done = probe_done;
 }
@@ -432,6 +514,7 @@ start(struct checker *c)
 	const struct config *cfg = c->setup->config;
 	int rc;
 
+	atomic_store(&c->setup->shm->shared->frozen, 0);
 	c->now_us = clock_now_us();
 	c->n = cfg->n_backends;
 	schedule_init(&c->schedule, c->n, health(c)->interval_us, c->now_us);

@@ -247,6 +247,19 @@ write_stalled(const struct page *p)
 }
 
 static void
+write_frozen(const struct page *p)
+{
+	page_sample(p, "", NULL,
+		number_of(atomic_load_explicit(&p->shm->shared->frozen, memory_order_relaxed)));
+}
+
+static void
+write_check_lag(const struct page *p)
+{
+	page_sample(p, "", NULL, number_of_seconds(slots_checker_lag_us(p->shm)));
+}
+
+static void
 write_generation(const struct page *p)
 {
 	page_sample(p, "", NULL,
@@ -334,6 +347,10 @@ static const struct family families[] = {
 		"Time from the first octet of a request to the last of its answer"),
 	FAMILY(GAUGE, "lb_backend_up", "backend", write_backend_up,
 		"Whether the configured backend takes part: 1 up, 0 down"),
+	FAMILY(GAUGE, "lb_health_frozen", "", write_frozen,
+		"Backends that stay up although their probes go unanswered, since workers get answers from them"),
+	FAMILY(GAUGE, "lb_health_check_lag_seconds", "", write_check_lag,
+		"How late the checker came in its latest second, at most"),
 	FAMILY(GAUGE, "lb_active_connections", "backend", write_active,
 		"Exchanges in flight with the backend"),
 #include "ballast/shm/metrics.def"

@@ -169,8 +169,10 @@ count_failure(struct exchange *x, enum failure f)
 	if (row == BACKEND_NONE || failure_row(f)->error == N_BACKEND_ERRORS)
 		return;
 	metrics_backend_error(p->shm, p->slot, row, failure_row(f)->error);
-	if (f == FAIL_CONNECT_REFUSED || f == FAIL_CONNECT_TIMEOUT || f == FAIL_CONNECT_OTHER)
-		backend_blame(p->shm, row);
+	if (f != FAIL_CONNECT_REFUSED && f != FAIL_CONNECT_TIMEOUT && f != FAIL_CONNECT_OTHER)
+		return;
+	backend_blame(p->shm, row);
+	target_refused(p, &p->targets[x->target]);
 }
 
 enum verdict

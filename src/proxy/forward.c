@@ -83,8 +83,11 @@ connect_upstream(struct exchange *x)
 		v = connect_begin(x);
 	else if (x->upstream->connecting)
 		v = connect_goes_on(x);
-	if (v == NEXT)
-		x->t_connected = x->proxy->now_us;
+	if (v != NEXT)
+		return v;
+	x->t_connected = x->proxy->now_us;
+	if (!x->upstream->reused)
+		x->proxy->targets[x->target].refusals = 0;
 	return v;
 }
 

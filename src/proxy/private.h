@@ -151,6 +151,7 @@ struct target {
 	uint16_t row;  /* in shared memory; BACKEND_NONE for the master's socket */
 	const char *url;
 	struct upstream *newest; /* pool of idle connections */
+	uint32_t refusals;       /* connects that failed, in a row */
 	bool streams;            /* the body of its last answer was long enough to go by a pipe */
 };
 
@@ -419,6 +420,8 @@ void client_waited_for(struct client *, enum limit);
 /* upstream.c */
 /* An idle connection of the target, or NULL. */
 struct upstream *upstream_take_idle(struct exchange *);
+/* A connect failed for good.  While no checker looks, several in a row take the backend out. */
+void target_refused(struct proxy *, struct target *);
 /* A new connection, maybe still connecting.  NULL with *failure. */
 struct upstream *upstream_open(struct exchange *, enum failure *failure);
 /* When the connect's outcome is known.  NEXT, WAIT (another address is being tried), or FAIL with *failure. */

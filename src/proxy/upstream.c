@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "ballast/base/log.h"
+
 static void upstream_wake(struct watch *);
 static void upstream_expired(struct timer *);
 
@@ -367,4 +369,31 @@ enum verdict
 upstream_connect_timed_out(struct exchange *x, enum failure *failure)
 {
 	return connect_outcome(x, -ETIMEDOUT, failure);
+}
+
+static bool
+another_is_up(const struct proxy *p, const struct target *t)
+{
+	for (unsigned i = 0; i < p->n_targets; i++)
+		if (&p->targets[i] != t && backend_is_up(p->shm, p->targets[i].row))
+			return true;
+	return false;
+}
+
+/*
+ * The checker is stopped, starved or dead: who is to say that this backend is gone, if not those who meet it?  The
+ * last one that is up stays, since then there is nothing to be gained.
+ */
+void
+target_refused(struct proxy *p, struct target *t)
+{
+	const struct config_health *health = &p->config->health;
+
+	t->refusals++;
+	if (!health->on || t->refusals < health->fall || slots_checker_beats(p->shm, p->now_us) ||
+		!another_is_up(p, t) || !backend_eject(p->shm, t->row, proxy_wall_us(p)))
+		return;
+	log_warn("backend marked down", LOG_STR("backend", t->url),
+		LOG_STR("reason", "workers cannot connect, and no checker looks"),
+		LOG_INT("status", 0), LOG_INT("fails", t->refusals));
 }

@@ -249,6 +249,17 @@ backend_set_up(struct shm *s, unsigned row, bool up, uint64_t wall_us)
 	atomic_store_explicit(&s->verdicts[row], up, memory_order_release);
 }
 
+bool
+backend_eject(struct shm *s, unsigned row, uint64_t wall_us)
+{
+	uint32_t up = 1;
+
+	if (!atomic_compare_exchange_strong(&s->verdicts[row], &up, 0))
+		return false;
+	atomic_store_explicit(&s->backends[row].since_us, wall_us, memory_order_relaxed);
+	return true;
+}
+
 /* The evidence last: a checker that sees it moved finds whom to suspect. */
 void
 backend_blame(struct shm *s, unsigned row)

@@ -71,6 +71,18 @@ metrics_sum_durations(const struct shm *s, unsigned row, struct duration_sum *su
 		sum->count += sum->bucket[b];
 }
 
+int64_t
+metrics_sum_answers(const struct shm *s, unsigned row)
+{
+	struct duration_sum durations;
+	uint64_t errors = 0;
+
+	metrics_sum_durations(s, row, &durations);
+	for (unsigned e = 0; e < N_BACKEND_ERRORS; e++)
+		errors += metrics_sum_backend_error(s, row, (enum backend_error)e);
+	return (int64_t)(durations.count - errors);
+}
+
 enum { FIRST_ROOM = 256 };
 
 struct collection {

@@ -15,6 +15,7 @@
 
 #include "block.h"
 
+enum { DEAF_US = 500000 };   /* without a beat of the checker: nobody judges */
 enum { STUCK_US = 3000000 }; /* without a beat: nobody to leave a connection to */
 
 struct slot *
@@ -241,6 +242,35 @@ turns(const struct slot *slot, uint64_t now_us)
 	uint64_t beat_us = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
 
 	return beat_us == 0 || now_us < beat_us + STUCK_US;
+}
+
+bool
+slots_checker_beats(const struct shm *s, uint64_t now_us)
+{
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (!is_free(slot) && get(&slot->role) == ROLE_CHECKER &&
+			now_us < atomic_load_explicit(&slot->beat_us, memory_order_relaxed) +
+					 DEAF_US)
+			return true;
+	}
+	return false;
+}
+
+uint32_t
+slots_checker_lag_us(const struct shm *s)
+{
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+		uint32_t lag = get(&slot->lag_us);
+
+		if (!is_free(slot) && get(&slot->role) == ROLE_CHECKER && lag > most)
+			most = lag;
+	}
+	return most;
 }
 
 unsigned

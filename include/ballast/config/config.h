@@ -46,6 +46,7 @@ struct config_health {
 	uint64_t interval_us, timeout_us;
 	uint8_t expect[(EXPECT_LAST - EXPECT_FIRST + 8) / 8]; /* bitmap, see config_expects */
 	unsigned rise, fall;
+	unsigned max_ejected; /* hundredths of all backends */
 };
 
 struct config_quarantine {

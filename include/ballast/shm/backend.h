@@ -54,6 +54,11 @@ backend_is_up(const struct shm *s, unsigned row)
 }
 /* Checker: writes a verdict (release). */
 void backend_set_up(struct shm *, unsigned row, bool up, uint64_t wall_us);
+/*
+ * Worker, while no checker beats: takes it for down, by compare-and-swap, the one case in which a verdict is not the checker's.
+ * True when it was this call that turned it.
+ */
+bool backend_eject(struct shm *, unsigned row, uint64_t wall_us);
 /* Worker: a connect to it failed. */
 void backend_blame(struct shm *, unsigned row);
 uint64_t backend_failures(const struct shm *, unsigned row);

@@ -94,6 +94,10 @@ bool slot_is_used(const struct slot *);
 /* The lowest generation number that a worker or checker has, at most `newest`. */
 uint32_t slots_oldest_generation(const struct shm *, uint32_t newest);
 
+/* Has a checker beaten just now?  It does so ten times a second. */
+bool slots_checker_beats(const struct shm *, uint64_t now_us);
+/* How late it came lately; 0 when there is none. */
+uint32_t slots_checker_lag_us(const struct shm *);
 /* Workers whose loop has not turned for some seconds. */
 unsigned slots_stalled(const struct shm *, uint64_t now_us);
 
