@@ -320,6 +320,7 @@ class Failing(Upgrading):
         lb.write(backends=[one.url, two.url], limits={"connections": 1000000})
         self.assertIn("workers keep dying", self.refuse(lb))
         self.assertEqual([b["url"] for b in lb.status()["backends"]], [one.url])
+        self.assertEqual(lb.status()["generation"], 1)
         self.assertEqual({lb.ask().text for _ in range(4)}, {"hello from one\n"})
         lb.write(backends=[one.url], limits=None)
         self.serves_as_before(lb)
