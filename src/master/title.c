@@ -20,13 +20,16 @@ static char **
 copy_of(int argc, char **argv)
 {
 	char **copy = calloc((size_t)argc + 1, sizeof(*copy));
+	int n = 0;
 
-	for (int i = 0; copy != NULL && i < argc; i++) {
-		copy[i] = strdup(argv[i]);
-		if (copy[i] == NULL)
-			return NULL;
-	}
-	return copy;
+	while (copy != NULL && n < argc && (copy[n] = strdup(argv[n])) != NULL)
+		n++;
+	if (n == argc)
+		return copy;
+	while (n > 0)
+		free(copy[--n]);
+	free(copy);
+	return NULL;
 }
 
 char *const *

@@ -330,6 +330,19 @@ class Failing(Upgrading):
         lb.write(lb_port="127.0.0.1:0")
         self.serves_as_before(lb)
 
+    @unittest.skipIf(harness.SANITIZED, "a sanitizer needs all address space there is")
+    def test_workers_that_die_at_start_change_nothing(self):
+        one, two = self.origin("one"), self.origin("two")
+        lb = self.instance([one.url])
+        self.shell(lb, "ulimit -v 2000000\nexec %s \"$@\"\n" % harness.BALLAST)
+        lb.write(backends=[one.url, two.url], limits={"connections": 1000000})
+        self.assertIn("workers keep dying", self.refuse(lb))
+        self.assertEqual([b["url"] for b in lb.status()["backends"]], [one.url])
+        self.assertEqual(lb.status()["generation"], 1)
+        self.assertEqual({lb.ask().text for _ in range(4)}, {"hello from one\n"})
+        lb.write(backends=[one.url], limits=None)
+        self.serves_as_before(lb)
+
     def hanging(self, lb):
         """Has begun when it has said so."""
         self.shell(lb, "echo $$ >%s\nexec sleep 1000\n" % lb.path("begun"))
@@ -361,6 +374,19 @@ class Failing(Upgrading):
 
 
 class Dying(Upgrading):
+    def test_verdicts_have_one_writer_also_when_the_old_checker_does_not_leave(self):
+        lb = self.instance([self.origin().url], health_check={"interval": "1s"})
+        stuck = harness.wait_for(lambda: lb.children("checker"), "the checker")[0]
+        os.kill(stuck, signal.SIGSTOP)
+        new = self.upgrade(lb)
+
+        def checkers():
+            found = [p for p in harness.children_of(new) if harness.title_of(p) == "ballast: checker"]
+            self.assertFalse(found and harness.is_alive(stuck), "two checkers at once")
+            return found
+        harness.wait_for(checkers, "the new checker")
+        self.gone(lb.pid)
+
     def test_the_old_master_killed_while_the_new_one_starts_leaves_it_the_instance(self):
         lb = self.instance([self.origin().url])
         lb.expected_exit = None

@@ -128,6 +128,8 @@ END_TEST
 START_TEST(an_inherited_pidfile_is_locked_until_its_last_holder_leaves)
 {
 	struct pidfile first = { .fd = -1 }, next = { .fd = -1 };
+	char text[32];
+	struct stat st;
 	const char *path = in_dir("pid");
 	struct err err;
 
@@ -139,6 +141,8 @@ START_TEST(an_inherited_pidfile_is_locked_until_its_last_holder_leaves)
 	ck_assert_int_eq(pidfile_holder(path), 1234567890);
 	ck_assert_int_eq(pidfile_tell(&next), 0);
 	ck_assert_int_eq(pidfile_holder(path), getpid());
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_size, snprintf(text, sizeof(text), "%ld\n", (long)getpid()));
 	pidfile_remove_ours(&next);
 	ck_assert_int_eq(next.fd, -1);
 	ck_assert_int_eq(access(path, F_OK), -1);
