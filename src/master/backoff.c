@@ -1,7 +1,7 @@
 /*
  * Backoff, in the master: 0, 100, 200, 400 ms ... 5 s for children that never
  * became ready; at most 200 ms for those that did, because a service whose
- * workers are being killed needs them back, and a crash of a serving worker
+ * workers crash needs them back, and a crash of a serving worker
  * costs its own exchanges only.  A long life forgives everything.
  */
 #include "backoff.h"
