@@ -39,6 +39,13 @@ def ports_of_clients(pid, port):
     return {int(peer, 16) for peer, inode in mine if peer != "0000" and "socket:[%s]" % inode in inodes}
 
 
+def look_up(pipe):
+    """A process of its own, which need not take turns with the threads of the clients."""
+    while (order := pipe.recv()) is not None:
+        stop(order[0])
+        pipe.send(ports_of_clients(*order))
+
+
 class Clients:
     """Keep-alive clients and some with a connection for each request.  A failure on a connection that a killed
     worker had accepted is counted, any other is told in `wrong`."""
@@ -144,10 +151,12 @@ class Scraper:
 
 class Storm(harness.Case):
     def setUp(self):
-        """Looks sockets up in a process of its own, which need not take turns with the clients' threads."""
-        self.helper = multiprocessing.get_context("fork").Pool(1)
-        self.addCleanup(self.helper.join)
-        self.addCleanup(self.helper.close)
+        self.helper, ours = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(target=look_up, args=(ours,))
+        process.start()
+        ours.close()
+        self.addCleanup(process.join)
+        self.addCleanup(self.helper.send, None)
 
     def wait_whole(self, lb, victim):
         def is_whole():
@@ -157,8 +166,8 @@ class Storm(harness.Case):
         return harness.wait_for(is_whole, "a successor of %d" % victim, harness.PATIENCE)
 
     def kill_one(self, lb, clients, victim):
-        stop(victim)
-        clients.doom(self.helper.apply(ports_of_clients, (victim, lb.port)))
+        self.helper.send((victim, lb.port))
+        clients.doom(self.helper.recv())
         os.kill(victim, signal.SIGKILL)
         return self.wait_whole(lb, victim)
 
