@@ -117,13 +117,14 @@ generation_logs_passed(struct generation *g)
 }
 
 static struct listener *
-keep_or_open(const struct addr *a, struct listener *kept, const char *what, struct err *err)
+keep_or_open(const struct addr *a, struct listener *kept, const char *what, int patience_ms,
+	struct err *err)
 {
 	struct listener *l;
 
 	if (kept != NULL && addr_eq(a, &kept->configured))
 		return listener_hold(kept);
-	l = listener_open(a, what, err);
+	l = listener_open(a, what, patience_ms, err);
 	if (l == NULL && kept != NULL && addr_port(a) != 0 &&
 		addr_port(a) == addr_port(&kept->bound))
 		err_add(err,
@@ -134,15 +135,16 @@ keep_or_open(const struct addr *a, struct listener *kept, const char *what, stru
 }
 
 static bool
-open_listeners(struct generation *g, const struct generation *previous, struct err *err)
+open_listeners(struct generation *g, const struct generation_setup *s, struct err *err)
 {
 	const struct config *c = g->config;
+	const struct generation *previous = s->previous;
 
-	g->listener = keep_or_open(
-		&c->listen, previous == NULL ? NULL : previous->listener, "lb_port", err);
+	g->listener = keep_or_open(&c->listen, previous == NULL ? NULL : previous->listener,
+		"lb_port", s->patience_ms, err);
 	if (c->admin_on)
 		g->admin = keep_or_open(&c->admin_listen, previous == NULL ? NULL : previous->admin,
-			"admin.listen", err);
+			"admin.listen", s->patience_ms, err);
 	return g->listener != NULL && (g->admin != NULL || !c->admin_on);
 }
 
@@ -218,7 +220,7 @@ fill(struct generation *g, const struct generation_setup *s, struct err *err)
 		err_add(err, "out of memory");
 		return false;
 	}
-	if (!open_listeners(g, s->previous, err) || !open_access_log(g, err) ||
+	if (!open_listeners(g, s, err) || !open_access_log(g, err) ||
 		!hang_bells(g, s->workers, err))
 		return false;
 	if (!assign_rows(g, s->shm, s->oldest, err)) {

@@ -36,6 +36,7 @@ struct generation_setup {
 	const struct generation
 		*previous; /* its listeners are kept where the address is the same; NULL at start */
 	struct shm *shm;
+	int patience_ms; /* how long to wait for an address that is held */
 };
 
 /*

@@ -17,8 +17,12 @@ struct listener {
 	struct addr bound;
 };
 
-/* what: the option's name, for the error.  NULL: told in err.  Held once. */
-struct listener *listener_open(const struct addr *, const char *what, struct err *);
+/*
+ * what: the option's name, for the error.  An address that another process holds is tried again for so long.
+ * NULL: told in err.  Held once.
+ */
+struct listener *listener_open(
+	const struct addr *, const char *what, int patience_ms, struct err *);
 struct listener *listener_hold(struct listener *);
 /* Closed with the last hold; a Unix socket's file goes too.  Leaves NULL. */
 void listener_release(struct listener **);

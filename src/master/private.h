@@ -27,6 +27,7 @@ struct master {
 	struct identity identity;
 	struct instance instance;
 	struct pidfh *pidfile;
+	bool heir; /* the pidfile was there already: children of a killed master may still be leaving */
 	struct shm shm;
 	struct slot *slot;
 	struct poller *poller;
