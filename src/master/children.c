@@ -291,12 +291,6 @@ children_staff_checker(struct children *c, struct generation *g, uint64_t now_us
 		start(c, g, ROLE_CHECKER, 1, now_us);
 }
 
-static bool
-was_killed(int status)
-{
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-}
-
 static void
 died(struct child *k, int status, uint64_t now_us)
 {
@@ -306,8 +300,8 @@ died(struct child *k, int status, uint64_t now_us)
 		k, LEVEL_ERROR, k->role == ROLE_WORKER ? "worker died" : "checker died", status);
 	if (k->phase == CHILD_STARTING || !k->all->announced)
 		backoff_stillborn(b, now_us);
-	else if (!was_killed(status)) /* from outside, which no pause makes any better */
-		backoff_died(b, now_us - k->forked_us, now_us);
+	else
+		backoff_died(b, status, now_us - k->forked_us, now_us);
 	if (k->role == ROLE_WORKER)
 		metrics_count(k->all->shm, k->all->ledger, COUNTER_WORKER_RESTARTS, 1);
 }

@@ -7,6 +7,7 @@ import os
 import signal
 import unittest
 
+import crowd
 import harness
 import wire
 
@@ -67,6 +68,11 @@ class Case(harness.Case):
             inode = [line.split()[4] for line in maps if lb.segments[0] in line][0]
         self.assertEqual(os.stat("/dev/shm/" + lb.segments[0]).st_ino, int(inode))
 
+    def remove_segment(self, lb):
+        """Where no next start does."""
+        for name in lb.segments:
+            os.unlink("/dev/shm/" + name)
+
     def fixed_port(self, **more):
         """An instance whose next one needs the very same port."""
         port = harness.unused_port()
@@ -74,27 +80,46 @@ class Case(harness.Case):
 
 
 class Left(Case):
-    def test_what_is_in_flight_ends_idle_ones_close_and_tunnels_are_cut_by_the_drain_time(self):
-        one, two = self.origin(), self.script(tunnel)
-        lb = self.ballast([one.url], workers=2, health_check=CHECKED, timeouts={"drain": "2s"})
-        lb.reload(backends=[two.url], health_check="off", timeouts={"drain": "2s"})
+    def dig(self, lb):
+        """A tunnel."""
         through = lb.connect()
         self.addCleanup(through.close)
         through.send(wire.request("GET", "/", UPGRADE))
         self.assertIn(b" 101 ", through.read_head())
-        lb.reload(backends=[one.url], health_check=CHECKED, timeouts={"drain": "1h"})
+        return through
+
+    def test_what_is_in_flight_is_finished_and_idle_ones_close(self):
+        lb = self.ballast([self.origin().url], health_check=CHECKED, timeouts={"drain": "1h"})
         idle, busy = lb.connect(), lb.connect()
         self.addCleanup(idle.close)
         self.addCleanup(busy.close)
         self.assertEqual(idle.ask().status, 200)
-        busy.send(wire.request("GET", "/drip/10/50"))
+        busy.send(wire.request("GET", "/drip/20/50"))
         busy.read_head()
         children = self.kill_master(lb)
         self.assertTrue(idle.is_closed())
-        self.assertEqual(len(busy.exactly(10)), 10)
-        self.assertTrue(through.is_closed())
+        self.assertEqual(len(busy.exactly(20)), 20)
         self.wait_gone(children)
         self.start_again(lb)
+
+    def test_a_tunnel_stays_for_the_drain_time(self):
+        lb = self.ballast([self.script(tunnel).url], workers=1, timeouts={"drain": "1h"})
+        idle, through = lb.connect(), self.dig(lb)
+        self.addCleanup(idle.close)
+        children = self.kill_master(lb)
+        self.assertTrue(idle.is_closed(), "the end of the grace for idle ones")
+        self.assertTrue(crowd.is_open(through))
+        through.close()
+        self.wait_gone(children)
+        self.remove_segment(lb)
+
+    def test_a_tunnel_is_cut_when_the_drain_time_is_over(self):
+        lb = self.ballast([self.script(tunnel).url], workers=1, timeouts={"drain": "1s"})
+        through = self.dig(lb)
+        children = self.kill_master(lb)
+        self.assertTrue(through.is_closed())
+        self.wait_gone(children)
+        self.remove_segment(lb)
 
     def test_a_start_while_the_old_workers_still_drain(self):
         lb = self.fixed_port(health_check=CHECKED, timeouts={"drain": "1h"}).start()
