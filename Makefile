@@ -172,8 +172,9 @@ model:            ## what is done without a lock, as Promela models under every 
 	@python3 tests/model/run.py
 check-storm: $(BUILD)/ballast                          ## hostile clients and origins around a running ballast
 	@BUILD=$(BUILD) sh tests/check.sh storm
-check-slow: $(BUILD)/ballast $(BUILD)/origin           ## is p99 beside 4,000 held connections within 3 times? (a quiet machine)
+check-slow: $(BUILD)/ballast $(BUILD)/origin           ## is p99 beside 4,000 held connections within 3 times? (a quiet machine); 1,000 kills under load
 	@cd tests/system && BUILD=$(abspath $(BUILD)) BALLAST_SLOW=1 BALLAST_ENGINE=auto python3 run.py --here test_crowd
+	@cd tests/system && BUILD=$(abspath $(BUILD)) BALLAST_SLOW=1 BALLAST_ENGINE=auto BALLAST_TEST_SECONDS=1800 python3 run.py --here test_storm_kills
 check-reloads: $(BUILD)/ballast $(BUILD)/origin        ## 200 reloads under load with 1,000 idle connections and 50 tunnels
 	@cd tests/system && BUILD=$(abspath $(BUILD)) BALLAST_RELOADS=200 BALLAST_ENGINE=auto python3 run.py --here test_handover
 check-docs: $(BUILD)/print-docs                        ## do the printed docs agree with the tables?

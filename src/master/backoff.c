@@ -1,10 +1,14 @@
 /*
  * Backoff, in the master: 0, 100, 200, 400 ms ... 5 s for children that never
  * became ready; at most 200 ms for those that did, because a service whose
- * workers are being killed needs them back, and a crash of a serving worker
- * costs its own exchanges only.  A long life forgives everything.
+ * workers crash needs them back, and a crash of a serving worker
+ * costs its own exchanges only.  A long life forgives everything, and for one
+ * that was killed from outside nobody waits.
  */
 #include "backoff.h"
+
+#include <signal.h>
+#include <sys/wait.h>
 
 enum { FIRST_MS = 100, STILLBORN_MAX_MS = 5000, SHORTLIVED_MAX_MS = 200, LONG_LIFE_MS = 1000 };
 
@@ -35,8 +39,10 @@ backoff_stillborn(struct backoff *b, uint64_t now_us)
 }
 
 void
-backoff_died(struct backoff *b, uint64_t lived_us, uint64_t now_us)
+backoff_died(struct backoff *b, int status, uint64_t lived_us, uint64_t now_us)
 {
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return;
 	if (lived_us >= LONG_LIFE_MS * UINT64_C(1000))
 		b->shortlived = 0;
 	b->shortlived++;

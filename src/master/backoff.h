@@ -17,8 +17,8 @@ struct backoff {
 };
 
 void backoff_stillborn(struct backoff *, uint64_t now_us);
-/* It had been ready, and lived for so long since its fork. */
-void backoff_died(struct backoff *, uint64_t lived_us, uint64_t now_us);
+/* It had been ready, ended with this status of wait(2), and lived for so long since its fork. */
+void backoff_died(struct backoff *, int status, uint64_t lived_us, uint64_t now_us);
 void backoff_ready(struct backoff *);
 static inline bool
 backoff_is_due(const struct backoff *b, uint64_t now_us)

@@ -313,7 +313,7 @@ died(struct child *k, int status, uint64_t now_us)
 	if (k->phase == CHILD_STARTING || !k->all->announced)
 		backoff_stillborn(b, now_us);
 	else
-		backoff_died(b, now_us - k->forked_us, now_us);
+		backoff_died(b, status, now_us - k->forked_us, now_us);
 	if (k->role == ROLE_WORKER)
 		metrics_count(k->all->shm, k->all->ledger, COUNTER_WORKER_RESTARTS, 1);
 }

@@ -117,13 +117,14 @@ generation_logs_passed(struct generation *g)
 }
 
 static struct listener *
-keep_or_open(const struct addr *a, struct listener *kept, const char *what, struct err *err)
+keep_or_open(const struct addr *a, struct listener *kept, const char *what, int patience_ms,
+	struct err *err)
 {
 	struct listener *l;
 
 	if (kept != NULL && addr_eq(a, &kept->configured))
 		return listener_hold(kept);
-	l = listener_open(a, what, err);
+	l = listener_open(a, what, patience_ms, err);
 	if (l == NULL && kept != NULL && addr_port(a) != 0 &&
 		addr_port(a) == addr_port(&kept->bound))
 		err_add(err,
@@ -138,9 +139,10 @@ open_listeners(struct generation *g, const struct generation_setup *s, struct er
 {
 	const struct config *c = g->config;
 
-	g->listener = keep_or_open(&c->listen, s->listener, "lb_port", err);
+	g->listener = keep_or_open(&c->listen, s->listener, "lb_port", s->patience_ms, err);
 	if (c->admin_on)
-		g->admin = keep_or_open(&c->admin_listen, s->admin, "admin.listen", err);
+		g->admin = keep_or_open(
+			&c->admin_listen, s->admin, "admin.listen", s->patience_ms, err);
 	return g->listener != NULL && (g->admin != NULL || !c->admin_on);
 }
 

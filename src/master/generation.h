@@ -41,6 +41,7 @@ struct generation_setup {
 	const struct generation *previous; /* NULL at start */
 	struct listener *listener, *admin; /* kept where the address is the same; may be NULL */
 	struct shm *shm;
+	int patience_ms; /* how long to wait for an address that is held */
 };
 
 /*

@@ -5,16 +5,30 @@
  */
 #include "listener.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ballast/base/sock.h"
 
-enum { BACKLOG = 4096, CLIENTS_MAY_CONNECT = 0666 };
+enum { BACKLOG = 4096, CLIENTS_MAY_CONNECT = 0666, PAUSE_MS = 10 };
+
+static int
+listen_within(const struct addr *a, int patience_ms)
+{
+	int fd = sock_listen(a, BACKLOG, CLIENTS_MAY_CONNECT);
+
+	for (; fd == -EADDRINUSE && patience_ms > 0; patience_ms -= PAUSE_MS) {
+		poll(NULL, 0, PAUSE_MS);
+		fd = sock_listen(a, BACKLOG, CLIENTS_MAY_CONNECT);
+	}
+	return fd;
+}
 
 struct listener *
-listener_open(const struct addr *a, const char *what, struct err *err)
+listener_open(const struct addr *a, const char *what, int patience_ms, struct err *err)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	char text[ADDR_TEXT];
@@ -23,7 +37,7 @@ listener_open(const struct addr *a, const char *what, struct err *err)
 		err_add(err, "%s: out of memory", what);
 		return NULL;
 	}
-	l->fd = sock_listen(a, BACKLOG, CLIENTS_MAY_CONNECT);
+	l->fd = listen_within(a, patience_ms);
 	if (l->fd < 0) {
 		err_add(err, "%s: cannot listen on %s: %s", what, addr_text(a, text),
 			strerror(-l->fd));

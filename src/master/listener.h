@@ -18,8 +18,12 @@ struct listener {
 	struct addr bound;
 };
 
-/* what: the option's name, for the error.  NULL: told in err.  Held once. */
-struct listener *listener_open(const struct addr *, const char *what, struct err *);
+/*
+ * what: the option's name, for the error.  An address that another process holds is tried again for so long.
+ * NULL: told in err.  Held once.
+ */
+struct listener *listener_open(
+	const struct addr *, const char *what, int patience_ms, struct err *);
 /* A descriptor that another master opened, which is taken in any case.  NULL without memory. */
 struct listener *listener_inherit(int fd, const struct addr *configured);
 struct listener *listener_hold(struct listener *);

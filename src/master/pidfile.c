@@ -46,12 +46,12 @@ pidfile_inherit(struct pidfile *p, int fd, const char *path, struct err *err)
 	return false;
 }
 
-/* Cut after it is written: a longer number before it leaves no empty file, and its end is not read as part of ours. */
+/* Without a line's end: libbsd, which reads it for who comes second, takes digits only.  Cut after it is written: a longer number before it leaves no empty file, and its end is not read as part of ours. */
 int
 pidfile_tell(const struct pidfile *p)
 {
 	char text[32];
-	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	int len = snprintf(text, sizeof(text), "%ld", (long)getpid());
 
 	if (pwrite(p->fd, text, (size_t)len, 0) != len || ftruncate(p->fd, len) < 0)
 		return -errno;

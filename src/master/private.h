@@ -31,6 +31,7 @@ struct master {
 	struct instance instance;
 	struct pidfile pidfile;
 	char program[PATH_MAX]; /* as the path was at start */
+	bool heir; /* the pidfile was there already: children of a killed master may still be leaving */
 	struct shm shm;
 	struct slot *slot;
 	struct poller *poller;

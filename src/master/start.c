@@ -29,7 +29,8 @@ enum {
 	SPARE_SLOTS = 2,
 	FLIGHTS = 2048, /* rows of a worker, 128 octets each */
 	ADMIN_BACKLOG = 128,
-	POLLER_SPARE = 128, /* descriptors of admin, signals, listeners */
+	POLLER_SPARE = 128,      /* descriptors of admin, signals, listeners */
+	HEIR_PATIENCE_MS = 3000, /* such children leave the port as soon as their loop turns */
 };
 #define SWEEP_US (UINT64_C(1800) * 1000000)
 
@@ -316,6 +317,7 @@ open_generation(struct master *m, struct config *config, struct err *err)
 		.admin = m->heritage.admin,
 		.workers = m->wanted,
 		.shm = &m->shm,
+		.patience_ms = m->heir ? HEIR_PATIENCE_MS : 0,
 	};
 
 	setup.oldest = slots_oldest_generation(&m->shm, setup.number);
@@ -379,6 +381,7 @@ open_instance(struct master *m, const struct config *config, struct err *err)
 	if (!prepare_dir(m, config, err) ||
 		!instance_of(&m->instance, config, m->identity.drop, err))
 		return false;
+	m->heir = !m->heritage.given && access(m->instance.pidfile, F_OK) == 0;
 	return open_pidfile(m, err) && open_segment(m, config, err) && open_loop(m, err) &&
 	       open_local(m, err) && open_children(m, config, err) && watch_former(m, err);
 }

@@ -4,6 +4,8 @@
  */
 #include "../../src/master/backoff.h"
 
+#include <signal.h>
+
 #include "harness.h"
 
 enum { MS = 1000 };
@@ -55,12 +57,12 @@ START_TEST(a_serving_worker_is_replaced_within_a_fifth_of_a_second)
 	uint64_t now_us = 0;
 
 	for (unsigned i = 0; i < 50; i++) {
-		backoff_died(&b, 10 * MS, now_us);
+		backoff_died(&b, SIGSEGV, 10 * MS, now_us);
 		ck_assert(backoff_is_due(&b, now_us + 200 * MS));
 		now_us += 200 * MS;
 	}
 	ck_assert(!backoff_is_hopeless(&b));
-	backoff_died(&b, 10 * MS, now_us);
+	backoff_died(&b, SIGSEGV, 10 * MS, now_us);
 	ck_assert(!backoff_is_due(&b, now_us + 199 * MS));
 }
 END_TEST
@@ -70,9 +72,22 @@ START_TEST(a_long_life_is_replaced_at_once)
 	struct backoff b = { 0 };
 
 	for (unsigned i = 0; i < 5; i++)
-		backoff_died(&b, 10 * MS, 0);
-	backoff_died(&b, 3600 * UINT64_C(1000) * MS, 5000 * MS);
+		backoff_died(&b, SIGSEGV, 10 * MS, 0);
+	backoff_died(&b, SIGSEGV, 3600 * UINT64_C(1000) * MS, 5000 * MS);
 	ck_assert(backoff_is_due(&b, 5000 * MS));
+}
+END_TEST
+
+START_TEST(one_that_was_killed_is_replaced_at_once_however_often)
+{
+	struct backoff b = { 0 };
+
+	for (unsigned i = 0; i < 50; i++) {
+		backoff_died(&b, SIGKILL, 10 * MS, 0);
+		ck_assert(backoff_is_due(&b, 0));
+	}
+	backoff_died(&b, SIGSEGV, 10 * MS, 0);
+	ck_assert(backoff_is_due(&b, 0));
 }
 END_TEST
 
@@ -82,7 +97,7 @@ START_TEST(a_death_without_delay_does_not_shorten_a_wait)
 
 	for (unsigned i = 0; i < 4; i++)
 		backoff_stillborn(&b, 0);
-	backoff_died(&b, 10 * MS, 0);
+	backoff_died(&b, SIGSEGV, 10 * MS, 0);
 	ck_assert(!backoff_is_due(&b, 399 * MS));
 	ck_assert(backoff_is_due(&b, 400 * MS));
 }
@@ -99,6 +114,7 @@ backoff_suite(void)
 	tcase_add_test(t, one_that_becomes_ready_gives_hope_again);
 	tcase_add_test(t, a_serving_worker_is_replaced_within_a_fifth_of_a_second);
 	tcase_add_test(t, a_long_life_is_replaced_at_once);
+	tcase_add_test(t, one_that_was_killed_is_replaced_at_once_however_often);
 	tcase_add_test(t, a_death_without_delay_does_not_shorten_a_wait);
 	suite_add_tcase(s, t);
 	return s;

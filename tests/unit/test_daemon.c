@@ -142,7 +142,7 @@ START_TEST(an_inherited_pidfile_is_locked_until_its_last_holder_leaves)
 	ck_assert_int_eq(pidfile_tell(&next), 0);
 	ck_assert_int_eq(pidfile_holder(path), getpid());
 	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq(st.st_size, snprintf(text, sizeof(text), "%ld\n", (long)getpid()));
+	ck_assert_int_eq(st.st_size, snprintf(text, sizeof(text), "%ld", (long)getpid()));
 	pidfile_remove_ours(&next);
 	ck_assert_int_eq(next.fd, -1);
 	ck_assert_int_eq(access(path, F_OK), -1);

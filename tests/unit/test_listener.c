@@ -29,7 +29,7 @@ open_good(const struct addr *a)
 	struct err err;
 
 	err_init(&err);
-	l = listener_open(a, "lb_port", &err);
+	l = listener_open(a, "lb_port", 0, &err);
 	ck_assert_ptr_nonnull(l);
 	ck_assert(!err_any(&err));
 	return l;
@@ -93,7 +93,7 @@ START_TEST(a_taken_port_is_an_error_that_names_option_and_address)
 	struct err err;
 
 	err_init(&err);
-	ck_assert_ptr_null(listener_open(&l->bound, "lb_port", &err));
+	ck_assert_ptr_null(listener_open(&l->bound, "lb_port", 0, &err));
 	snprintf(expected, sizeof(expected), "lb_port: cannot listen on %s: Address already in use",
 		addr_text(&l->bound, text));
 	ck_assert_str_eq(err.first->text, expected);
