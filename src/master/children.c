@@ -555,6 +555,20 @@ children_oldest(const struct children *c, uint32_t newest)
 	return oldest;
 }
 
+uint32_t
+children_newest(const struct children *c, uint32_t oldest)
+{
+	uint32_t newest = oldest;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct child *k = &c->child[i];
+
+		if (is_alive(k) && k->generation->number > newest)
+			newest = k->generation->number;
+	}
+	return newest;
+}
+
 bool
 children_are_settled(const struct children *c)
 {

@@ -80,6 +80,8 @@ unsigned children_alive(const struct children *);
 unsigned children_room(const struct children *);
 /* The lowest generation number that still has children, at most `newest`. */
 uint32_t children_oldest(const struct children *, uint32_t newest);
+/* The highest one, at least `oldest`. */
+uint32_t children_newest(const struct children *, uint32_t oldest);
 /* Nobody starts, leaves or waits for its end. */
 bool children_are_settled(const struct children *);
 

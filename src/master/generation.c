@@ -293,7 +293,7 @@ generation_restore(const struct generation *g, struct shm *shm, uint32_t oldest)
 
 	err_init(&none);
 	assign_rows(g, shm, oldest, &none);
-	backend_retire_others(shm, g->number);
+	backend_restore(shm, g->number);
 	err_free(&none);
 }
 

@@ -148,7 +148,7 @@ move_in(struct backend *b, const char *url)
 	memcpy(b->url, url, strlen(url));
 	b->url_hash = hash_of(url);
 	set(&b->last_generation, 0);
-	set(&b->prior_generation, 0);
+	set(&b->served_generation, 0);
 	set(&b->last_status, 0);
 	atomic_store_explicit(&b->last_probe_us, 0, memory_order_relaxed);
 	atomic_store_explicit(&b->failures, 0, memory_order_relaxed);
@@ -167,11 +167,8 @@ begin_up(const struct shm *s, struct backend *b)
 static void
 name(struct backend *b, uint32_t generation)
 {
-	uint32_t last = get(&b->last_generation);
-
-	if (generation > last)
-		set(&b->prior_generation, last);
-	set(&b->last_generation, generation);
+	if (generation > get(&b->last_generation)) /* never back: that one may live longer */
+		set(&b->last_generation, generation);
 	set(&b->configured, 1);
 }
 
@@ -222,10 +219,32 @@ backend_retire_others(struct shm *s, uint32_t generation)
 	for (unsigned row = 0; row < s->max_backends; row++) {
 		struct backend *b = &s->backends[row];
 
-		if (get(&b->last_generation) > generation)
-			set(&b->last_generation, get(&b->prior_generation));
-		if (get(&b->last_generation) != generation)
+		if (get(&b->last_generation) == generation)
+			set(&b->served_generation, generation);
+		else
 			set(&b->configured, 0);
+	}
+}
+
+void
+backend_restore(struct shm *s, uint32_t generation)
+{
+	for (unsigned row = 0; row < s->max_backends; row++) {
+		struct backend *b = &s->backends[row];
+
+		if (get(&b->served_generation) != generation)
+			set(&b->configured, 0);
+	}
+}
+
+void
+backend_forget_failed(struct shm *s, uint32_t generation)
+{
+	for (unsigned row = 0; row < s->max_backends; row++) {
+		struct backend *b = &s->backends[row];
+
+		if (get(&b->last_generation) > generation)
+			set(&b->last_generation, get(&b->served_generation));
 	}
 }
 
