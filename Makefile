@@ -46,12 +46,20 @@ ifeq ($(V),0)
 QUIET = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $(1)  $@";)
 endif
 
-.PHONY: all bench bench-growth bench-fairness bench-ledger pgo model deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-bounds lint format format-check asan ubsan \
+.PHONY: all bench bench-growth bench-fairness bench-ledger pgo model deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-reloads check-bounds lint format format-check asan ubsan \
 	coverage docs install uninstall dist clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/ballast    ## the program, build/ballast
+
+# The program with faults on demand (src/proxy/fault.h), for tests.
+$(BUILD)/obj/faulty/exchange.o: src/proxy/exchange.c
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(WARNINGS) $(CFLAGS) $(SANITIZE) $(HARDENING) $(PKG_CFLAGS) -DBALLAST_FAULTS -MMD -MP -c -o $@ $<
+$(BUILD)/faulty: $(filter-out %/proxy/exchange.o,$(OBJECTS)) $(BUILD)/obj/faulty/exchange.o
+	$(call QUIET,LINK)$(CC) $(CFLAGS) $(SANITIZE) $(LINK_HARDENING) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+-include $(BUILD)/obj/faulty/exchange.d
 
 # All unit-test programs, not run.
 units: $(UNITS)
@@ -73,6 +81,15 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -MF $@.d -MT $@ $(LINK_HARDENING) \
 		-o $@ $< $(LIBRARY) $(PKG_LIBS) $(CHECK_LIBS)
+
+# The same program with another version of the shared memory's layout: for it a running one's segment is a stranger's.
+OTHER_SEGMENT = $(BUILD)/obj/other/segment.o
+$(OTHER_SEGMENT): src/shm/segment.c
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) -DBALLAST_LAYOUT_VERSION=9999 $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/ballast-other: $(OTHER_SEGMENT) $(filter-out %/shm/segment.o,$(OBJECTS))
+	$(call QUIET,LINK)$(CC) $(CFLAGS) $(SANITIZE) $(LINK_HARDENING) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # A small backend for demonstrations, system tests and benchmarks; needs nothing of src/.
 $(BUILD)/origin: tests/origin/origin.c
@@ -119,7 +136,7 @@ $(BUILD)/fuzz/run-%: tests/fuzz/fuzz_%.c $(LIBRARY)
 replays: $(REPLAYS)
 fuzzers: $(FUZZED:%=$(BUILD)/fuzz/run-%)
 
--include $(OBJECTS:.o=.d) $(UNITS:=.d) $(BUILD)/obj/tests/fuzz/replay.d $(wildcard $(BUILD)/fuzz/*.d)
+-include $(OBJECTS:.o=.d) $(OTHER_SEGMENT:.o=.d) $(UNITS:=.d) $(BUILD)/obj/tests/fuzz/replay.d $(wildcard $(BUILD)/fuzz/*.d)
 
 deps:             ## install what is missing (apt, as root or by sudo), or print the command
 	@sh tests/lint/deps.sh install
@@ -132,12 +149,12 @@ run: need         ## ballast on :3332 with two demo backends on :9001 and :9002,
 	@BUILD=$(BUILD) sh tests/system/run-demo.sh
 
 check: need       ## all tests; the last line is `N passed, N failed`
-	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(UNITS) $(REPLAYS)
+	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/ballast-other $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(UNITS) $(REPLAYS)
 	@BUILD=$(BUILD) sh tests/check.sh
 
 check-unit: $(UNITS)                                   ## the unit tests alone
 	@BUILD=$(BUILD) sh tests/check.sh unit
-check-system: $(BUILD)/ballast $(BUILD)/origin         ## the system tests alone
+check-system: $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/ballast-other $(BUILD)/origin         ## the system tests alone
 	@BUILD=$(BUILD) sh tests/check.sh system
 check-conformance: $(BUILD)/ballast                     ## the conformance suite alone
 	@BUILD=$(BUILD) sh tests/check.sh conformance
@@ -157,6 +174,8 @@ check-storm: $(BUILD)/ballast                          ## hostile clients and or
 	@BUILD=$(BUILD) sh tests/check.sh storm
 check-slow: $(BUILD)/ballast $(BUILD)/origin           ## is p99 beside 4,000 held connections within 3 times? (a quiet machine)
 	@cd tests/system && BUILD=$(abspath $(BUILD)) BALLAST_SLOW=1 BALLAST_ENGINE=auto python3 run.py --here test_crowd
+check-reloads: $(BUILD)/ballast $(BUILD)/origin        ## 200 reloads under load with 1,000 idle connections and 50 tunnels
+	@cd tests/system && BUILD=$(abspath $(BUILD)) BALLAST_RELOADS=200 BALLAST_ENGINE=auto python3 run.py --here test_handover
 check-docs: $(BUILD)/print-docs                        ## do the printed docs agree with the tables?
 	@BUILD=$(BUILD) sh tests/check.sh docs
 
@@ -164,7 +183,7 @@ asan:             ## unit and system tests under AddressSanitizer and UBSan, in 
 	@$(MAKE) --no-print-directory check BUILD=build/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"
 ubsan:            ## the same under UBSan alone, in build/ubsan
 	@$(MAKE) --no-print-directory check BUILD=build/ubsan SANITIZE="$(SANITIZE_ubsan)" CFLAGS="-O1 -g"
-valgrind: $(BUILD)/ballast $(BUILD)/origin $(UNITS)  ## unit and system tests and a storm under memcheck; takes its time
+valgrind: $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/ballast-other $(BUILD)/origin $(UNITS)  ## unit and system tests and a storm under memcheck; takes its time
 	@BUILD=$(BUILD) sh tests/check.sh memcheck
 storm:            ## a storm of STORM_S=60 seconds under ASan and UBSan, in build/asan; STORM_SEED=n for the same again
 	@$(MAKE) --no-print-directory $(BUILD)/asan/ballast BUILD=$(BUILD)/asan SANITIZE="$(SANITIZE_asan)" CFLAGS="-O1 -g"

@@ -48,7 +48,8 @@ static const struct flag {
 	{ 'p', "pidfile", "FILE", "pidfile; it is the identity of an instance" },
 	{ 'l', "log-level", "LEVEL", "debug, info, warn or error" },
 	{ 'q', "quiet", NULL, "log errors only" },
-	{ 's', "signal", "ORDER", "to the running instance: reload, stop, quit or reopen" },
+	{ 's', "signal", "ORDER",
+		"to the running instance: reload, stop, quit, reopen or upgrade" },
 	{ FLAG_HEALTHCHECK, "healthcheck", NULL,
 		"exit 0 when the running instance is ready, else 1" },
 	{ 'V', "build", NULL, "version, build and libraries" },
@@ -116,6 +117,8 @@ load(struct config **config, const struct command *command, loader *how)
 	loaded = how(config, &command->request, &err);
 	if (!loaded)
 		err_print(&err, stderr);
+	if (!loaded)
+		master_refused(&err);
 	err_free(&err);
 	return loaded;
 }

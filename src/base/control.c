@@ -76,6 +76,9 @@ control_of(char octet)
 	case CONTROL_RETIRE:
 	case CONTROL_DRAIN:
 	case CONTROL_LEAVING:
+	case CONTROL_CLIENT:
+	case CONTROL_NEWCOMER:
+	case CONTROL_OVER:
 	case CONTROL_LOG:
 	case CONTROL_ACCESS_LOG:
 		return (enum control)octet;

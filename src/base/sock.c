@@ -210,6 +210,13 @@ sock_accept(int listener, struct addr *peer)
 }
 
 int
+sock_peer(int fd, struct addr *peer)
+{
+	peer->len = sizeof(peer->storage);
+	return getpeername(fd, &peer->sa, &peer->len) < 0 ? -errno : 0;
+}
+
+int
 sock_connect(const struct addr *a, bool *in_progress)
 {
 	int fd = sock_new(a->sa.sa_family);

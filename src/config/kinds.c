@@ -134,9 +134,10 @@ static bool
 read_duration(struct reading *r, const struct node *n, void *member)
 {
 	static const struct measure duration = { unit_parse_duration, "a duration", "ms s m h" };
-	double us;
+	double us = 0;
 
-	if (!read_measure(r, n, &duration, &us))
+	if (!(r->option->zero && strcmp(n->text, "off") == 0) &&
+		!read_measure(r, n, &duration, &us))
 		return false;
 	store(member, r->option->size, (uint64_t)us);
 	return true;
@@ -331,9 +332,10 @@ print_decimal(const struct option *o, const void *base, FILE *f)
 static void
 print_duration(const struct option *o, const void *base, FILE *f)
 {
+	uint64_t us = fetch(base, o);
 	char text[UNIT_TEXT];
 
-	fputs(unit_print_duration(text, fetch(base, o)), f);
+	fputs(us == 0 && o->zero ? "off" : unit_print_duration(text, us), f);
 }
 
 static void

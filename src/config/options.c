@@ -139,8 +139,10 @@ static void
 numbers(const struct option *o, char out[RANGE_TEXT])
 {
 	char least[UNIT_TEXT], most[UNIT_TEXT];
-	const char *first = o->zero ? "0, or " : o->kind == KIND_WORKERS ? "auto, or " : "";
+	const char *first = o->kind == KIND_WORKERS ? "auto, or " : "";
 
+	if (o->zero)
+		first = o->kind == KIND_DURATION ? "off, or " : "0, or ";
 	number_text(o, o->least, least);
 	number_text(o, o->most, most);
 	snprintf(out, RANGE_TEXT, "%s%s to %s", first, least, most);

@@ -189,6 +189,22 @@ admin_unserve(struct admin *a, int listener)
 }
 
 void
+admin_leave(struct admin *a)
+{
+	for (unsigned i = 0; i < ADMIN_LISTENERS_MAX; i++)
+		if (a->doors[i].watch.fd >= 0)
+			leave_door(&a->doors[i]);
+	a->leaving = true;
+	conn_close_idle(a);
+}
+
+bool
+admin_is_quiet(const struct admin *a)
+{
+	return a->n_open == 0;
+}
+
+void
 admin_turn_over(struct admin *a)
 {
 	conn_answer_next(a);

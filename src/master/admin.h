@@ -50,6 +50,10 @@ struct admin *admin_create(struct poller *, struct timeouts *, const struct admi
 int admin_serve(struct admin *, int listener, bool local);
 /* Connections that came through it are served on. */
 void admin_unserve(struct admin *, int listener);
+/* Another master answers from here on: no listener is served, connections end with the answer that they wait for. */
+void admin_leave(struct admin *);
+/* Nobody waits for an answer any more. */
+bool admin_is_quiet(const struct admin *);
 /*
  * After every poller_turn: frees what was closed in it, and answers one of the requests for a page
  * that takes long to write (/metrics, /status).  One per turn, so that no number of them keeps the

@@ -168,6 +168,7 @@ flush(struct conn *c)
 static void
 respond(struct conn *c, char *page)
 {
+	c->answer.close = c->answer.close || c->admin->leaving;
 	c->head_bytes = answer_write(c->out, &c->answer, page);
 	c->sent = 0;
 	c->page = page;
@@ -351,6 +352,14 @@ static bool
 is_writing(const struct conn *c)
 {
 	return c->state == CONN_WRITING;
+}
+
+void
+conn_close_idle(struct admin *a)
+{
+	for (unsigned i = 0; i < ADMIN_CONNS; i++)
+		if (a->conns[i].state == CONN_READING && is_idle(&a->conns[i]))
+			conn_close(&a->conns[i]);
 }
 
 /* Not idle before the first answer, else a flood of half requests would push out who just came. */

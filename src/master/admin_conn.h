@@ -58,6 +58,7 @@ struct admin {
 	const struct admin_view *view;
 	struct conn *first, *last; /* open ones, the one that made progress longest ago first */
 	unsigned n_open;
+	bool leaving;    /* every answer is the last of its connection */
 	uid_t warned_of; /* the last stranger at the Unix socket that was logged */
 	struct door doors[ADMIN_LISTENERS_MAX];
 	struct conn conns[ADMIN_CONNS];
@@ -68,6 +69,8 @@ struct admin {
 struct conn *conn_find_free(struct admin *);
 /* Who is missed least; NULL: all stand in the queue for a page, which gets shorter every turn. */
 struct conn *conn_find_least_missed(struct admin *);
+/* Closes those that wait for nothing. */
+void conn_close_idle(struct admin *);
 /* Ends it for another's sake. */
 void conn_cut(struct conn *);
 /* Takes the descriptor, in any case. */

@@ -84,7 +84,7 @@ take_own_log(const struct config *c)
 	(void)log_open(c->log_level, c->log_format, c->log_output);
 }
 
-enum { KEPT = 4 }; /* beside the bells */
+enum { KEPT = 6 }; /* beside the bells */
 
 static void
 let_go(const struct child_setup *s)
@@ -100,6 +100,8 @@ let_go(const struct child_setup *s)
 	kept[1] = log_fd();
 	kept[2] = worker ? g->listener->fd : -1;
 	kept[3] = worker ? g->access_log : -1;
+	kept[4] = worker ? s->handover[0] : -1;
+	kept[5] = worker ? s->handover[1] : -1;
 	for (unsigned i = 0; i < bells; i++)
 		kept[KEPT + i] = g->bells[i];
 	close_all_but(kept, KEPT + bells);
@@ -138,6 +140,7 @@ work(const struct child_setup *s)
 		.listener = s->generation->listener->fd,
 		.bells = s->generation->bells,
 		.n_bells = s->generation->n_bells,
+		.handover = { s->handover[0], s->handover[1] },
 		.control = s->control,
 		.access_log = s->generation->access_log,
 		.sandbox = wants_sandbox(s),
@@ -184,6 +187,8 @@ open_files(const struct child_setup *s)
 void
 child_begin(const struct child_setup *s)
 {
+	if (!slot_enter(s->slot, s->master))
+		exit(WORKER_FAILED);
 	leave_master(s);
 	must(limits_take(open_files(s)), "cannot lower the limits of a child", s->identity);
 	must(identity_take(s->identity), "cannot drop privileges", s->identity);

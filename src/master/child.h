@@ -17,7 +17,9 @@ struct child_setup {
 	struct generation *generation;
 	const struct identity *identity;
 	const struct addr *admin; /* the master's Unix socket */
+	int handover[2];          /* the queue of the instance */
 	int control;              /* the child's end */
+	pid_t master;
 };
 
 /* In the child: lets go of everything that is the master's, takes its identity, runs and exits. */

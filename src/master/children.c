@@ -25,6 +25,7 @@
 
 #include "child.h"
 #include "child_log.h"
+#include "crash.h"
 
 /* A child ends by itself when its drain time is over; one that does not gets this much longer. */
 enum {
@@ -37,6 +38,10 @@ enum {
 int
 children_init(struct children *c)
 {
+	int rc = c->handover[0] >= 0 && c->handover[1] >= 0 ? 0 : control_pair(c->handover);
+
+	if (rc < 0)
+		return rc;
 	c->n = c->shm->n_slots;
 	c->child = calloc(c->n, sizeof(*c->child));
 	return c->child == NULL ? -ENOMEM : 0;
@@ -45,6 +50,10 @@ children_init(struct children *c)
 void
 children_free(struct children *c)
 {
+	if (c->n == 0)
+		return;
+	fd_close(&c->handover[0]);
+	fd_close(&c->handover[1]);
 	free(c->child);
 	c->child = NULL;
 	c->n = 0;
@@ -217,6 +226,8 @@ start(struct children *c, struct generation *g, enum slot_role role, unsigned nu
 		.generation = g,
 		.identity = c->identity,
 		.admin = c->admin,
+		.handover = { c->handover[0], c->handover[1] },
+		.master = getpid(),
 	};
 	int rc;
 
@@ -284,6 +295,8 @@ children_staff_checker(struct children *c, struct generation *g, uint64_t now_us
 		if (is_alive(&c->child[i]) && c->child[i].role == ROLE_CHECKER)
 			return;
 	}
+	if (slots_of_role(c->shm, ROLE_CHECKER) > 0)
+		return; /* a former master's: verdicts have one writer */
 	if (!g->config->health.on)
 		generation_believe_up(g, c->shm);
 	else if (!c->ending && backoff_is_due(&g->checker, now_us))
@@ -331,6 +344,19 @@ left(struct child *k, int status)
 		k->all->cut = k->all->cut || said_cut || is_busy(k->slot);
 }
 
+static void
+fold_orphan(struct children *c, struct slot *slot)
+{
+	const struct crash crash = {
+		.number = atomic_load_explicit(&slot->number, memory_order_relaxed),
+		.pid = atomic_load_explicit(&slot->pid, memory_order_relaxed),
+	};
+
+	log_info("slot of a dead master's child folded", LOG_INT("slot", slot_index(c->shm, slot)));
+	crash_settle(c->shm, slot, &crash);
+	slot_fold(c->shm, slot);
+}
+
 static struct child *
 find_pid(struct children *c, pid_t pid)
 {
@@ -349,6 +375,30 @@ hear_out(struct child *k)
 		hear(&k->watch);
 }
 
+static void
+settle(struct child *k, int status)
+{
+	const struct config *config = k->generation->config;
+	const struct crash crash = {
+		.number = k->number,
+		.pid = k->pid,
+		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		.quarantine = { config->quarantine.deaths, config->quarantine.within_us,
+			config->quarantine.duration_us },
+	};
+
+	crash_settle(k->all->shm, k->slot, &crash);
+}
+
+static void
+note_successor(struct children *c, pid_t pid, int status)
+{
+	if (pid != c->successor)
+		return;
+	c->successor = 0;
+	c->successor_status = status;
+}
+
 void
 children_reap(struct children *c, uint64_t now_us)
 {
@@ -358,13 +408,17 @@ children_reap(struct children *c, uint64_t now_us)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct child *k = find_pid(c, pid);
 
-		if (k == NULL)
+		if (k == NULL) {
+			note_successor(c, pid, status);
 			continue;
+		}
 		hear_out(k);
 		if (is_serving(k))
 			died(k, status, now_us);
 		else if (k->phase == CHILD_LEAVING)
 			left(k, status);
+		if (k->role == ROLE_WORKER)
+			settle(k, status);
 		forget(k);
 	}
 }
@@ -535,38 +589,29 @@ children_alive(const struct children *c)
 	return n;
 }
 
-unsigned
-children_room(const struct children *c)
+static bool
+is_ours(const struct children *c, const struct slot *slot)
 {
-	return c->n - 1 - children_alive(c); /* one slot is the master's */
+	unsigned i = slot_index(c->shm, slot);
+
+	return slot == c->ledger || slot == c->heritage || is_alive(&c->child[i]);
 }
 
-uint32_t
-children_oldest(const struct children *c, uint32_t newest)
+bool
+children_fold_orphans(struct children *c)
 {
-	uint32_t oldest = newest;
+	bool others = false;
 
 	for (unsigned i = 0; i < c->n; i++) {
-		const struct child *k = &c->child[i];
+		struct slot *slot = slot_at(c->shm, i);
 
-		if (is_alive(k) && k->generation->number < oldest)
-			oldest = k->generation->number;
+		if (is_ours(c, slot))
+			continue;
+		if (slot_is_orphaned(slot))
+			fold_orphan(c, slot);
+		others |= slot_is_used(slot);
 	}
-	return oldest;
-}
-
-uint32_t
-children_newest(const struct children *c, uint32_t oldest)
-{
-	uint32_t newest = oldest;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct child *k = &c->child[i];
-
-		if (is_alive(k) && k->generation->number > newest)
-			newest = k->generation->number;
-	}
-	return newest;
+	return others;
 }
 
 bool

@@ -29,6 +29,8 @@ struct child {
 	pid_t pid;
 	uint64_t forked_us;
 	uint64_t deadline_us; /* while starting or leaving */
+	uint64_t beat_us,
+		silent_us; /* watchdog.c: its last beat, and for how long there was no other */
 };
 
 struct children {
@@ -36,15 +38,20 @@ struct children {
 	struct shm *shm;
 	const struct identity *identity;
 	const struct addr *admin;
+	int handover[2];     /* from worker to worker; it outlives them all */
 	struct slot *ledger; /* the master's own slot */
+	uint64_t watched_us; /* when children_watch looked last */
 	struct child *child; /* one per slot of the segment */
 	unsigned n;
-	bool announced; /* the service has begun: until then every death is one at start */
-	bool ending;    /* none is replaced any more */
-	bool cut;       /* while ending, one was killed or said that it cut exchanges */
+	bool announced;        /* the service has begun: until then every death is one at start */
+	bool ending;           /* none is replaced any more */
+	struct slot *heritage; /* that has a former master's counters; NULL: none */
+	pid_t successor;       /* a new master that was started; 0: none, or it has ended */
+	int successor_status;  /* of waitpid(2), when it has ended */
+	bool cut;              /* while ending, one was killed or said that it cut exchanges */
 };
 
-/* The fields above `child` are set by the caller.  0 or -ENOMEM. */
+/* Makes the queue, too, unless one was inherited (-1: no); the other fields above `child` are set by the caller.  0 or -errno. */
 int children_init(struct children *);
 void children_free(struct children *);
 
@@ -68,6 +75,9 @@ void children_abandon(struct children *, const struct generation *, uint64_t now
 void children_kill(struct children *, const struct generation *);
 /* Kills those that did not become ready or did not leave in time. */
 void children_enforce(struct children *, uint64_t now_us);
+/* watchdog.c: once in so long, kills those whose loop has not turned for the `watchdog` of their configuration. */
+enum { CHILDREN_WATCH_US = 1000000 };
+void children_watch(struct children *, uint64_t now_us);
 /* False: one could not be opened or passed, and the log says so. */
 bool children_reopen_logs(struct children *);
 
@@ -76,12 +86,11 @@ unsigned children_ready(const struct children *, const struct generation *, enum
 /* A worker of a generation before this one has not yet said, in its slot, that it takes no connection any more. */
 bool children_accept(const struct children *, uint32_t before);
 unsigned children_alive(const struct children *);
-/* How many more could be forked now. */
-unsigned children_room(const struct children *);
-/* The lowest generation number that still has children, at most `newest`. */
-uint32_t children_oldest(const struct children *, uint32_t newest);
-/* The highest one, at least `oldest`. */
-uint32_t children_newest(const struct children *, uint32_t oldest);
+/*
+ * Folds what masters that are dead left in the segment, once its processes are gone, too.  True: a slot is another
+ * master's, or was, so that there is reason to look again.
+ */
+bool children_fold_orphans(struct children *);
 /* Nobody starts, leaves or waits for its end. */
 bool children_are_settled(const struct children *);
 

@@ -10,7 +10,9 @@
 
 #include <stdlib.h>
 
+#include "ballast/base/clock.h"
 #include "ballast/base/version.h"
+#include "ballast/shm/quarantine.h"
 
 #include "exposition.h"
 
@@ -233,6 +235,18 @@ write_workers(const struct page *p)
 }
 
 static void
+write_draining(const struct page *p)
+{
+	page_sample(p, "", NULL, number_of(workers_in(p->shm, SLOT_DRAINING)));
+}
+
+static void
+write_stalled(const struct page *p)
+{
+	page_sample(p, "", NULL, number_of(slots_stalled(p->shm, clock_now_us())));
+}
+
+static void
 write_generation(const struct page *p)
 {
 	page_sample(p, "", NULL,
@@ -249,6 +263,12 @@ static void
 write_reload_at(const struct page *p)
 {
 	page_sample(p, "", NULL, number_of_seconds(p->view->reload_wall_us));
+}
+
+static void
+write_quarantined(const struct page *p)
+{
+	page_sample(p, "", NULL, number_of(quarantine_held(p->shm, clock_now_us())));
 }
 
 static void
@@ -327,12 +347,18 @@ static const struct family families[] = {
 		"Health checks by result: success or failure"),
 	FAMILY(GAUGE, "lb_workers", "", write_workers,
 		"Worker processes that take new connections"),
+	FAMILY(GAUGE, "lb_workers_draining", "", write_draining,
+		"Worker processes that finish what they have and leave, of former generations above all"),
+	FAMILY(GAUGE, "lb_workers_stalled", "", write_stalled,
+		"Worker processes whose loop has not turned for 3 seconds"),
 	FAMILY(GAUGE, "lb_config_generation", "", write_generation,
 		"Number of the configuration in use: 1 at start, one more with each reload"),
 	FAMILY(GAUGE, "lb_config_last_reload_successful", "", write_reload_ok,
 		"Whether the last attempt to load the configuration succeeded"),
 	FAMILY(GAUGE, "lb_config_last_reload_timestamp_seconds", "", write_reload_at,
 		"When the configuration was last loaded or refused, in seconds since the epoch"),
+	FAMILY(GAUGE, "lb_quarantine_suspects", "", write_quarantined,
+		"Kinds of requests that are refused because workers died with one in hand"),
 	FAMILY(GAUGE, "lb_shm_bytes", "", write_shm_bytes,
 		"Size of the shared memory segment"),
 	FAMILY(GAUGE, "lb_build_info", "version, compiler", write_build,

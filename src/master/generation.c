@@ -134,15 +134,13 @@ keep_or_open(const struct addr *a, struct listener *kept, const char *what, stru
 }
 
 static bool
-open_listeners(struct generation *g, const struct generation *previous, struct err *err)
+open_listeners(struct generation *g, const struct generation_setup *s, struct err *err)
 {
 	const struct config *c = g->config;
 
-	g->listener = keep_or_open(
-		&c->listen, previous == NULL ? NULL : previous->listener, "lb_port", err);
+	g->listener = keep_or_open(&c->listen, s->listener, "lb_port", err);
 	if (c->admin_on)
-		g->admin = keep_or_open(&c->admin_listen, previous == NULL ? NULL : previous->admin,
-			"admin.listen", err);
+		g->admin = keep_or_open(&c->admin_listen, s->admin, "admin.listen", err);
 	return g->listener != NULL && (g->admin != NULL || !c->admin_on);
 }
 
@@ -218,7 +216,7 @@ fill(struct generation *g, const struct generation_setup *s, struct err *err)
 		err_add(err, "out of memory");
 		return false;
 	}
-	if (!open_listeners(g, s->previous, err) || !open_access_log(g, err) ||
+	if (!open_listeners(g, s, err) || !open_access_log(g, err) ||
 		!hang_bells(g, s->workers, err))
 		return false;
 	if (!assign_rows(g, s->shm, s->oldest, err)) {
@@ -231,6 +229,18 @@ fill(struct generation *g, const struct generation_setup *s, struct err *err)
 		return false;
 	}
 	return true;
+}
+
+uint32_t
+generation_number(struct shm *shm)
+{
+	return atomic_fetch_add(&shm->shared->last_generation, 1) + 1;
+}
+
+uint32_t
+generation_last_number(const struct shm *shm)
+{
+	return atomic_load(&shm->shared->last_generation);
 }
 
 struct generation *
@@ -293,7 +303,7 @@ generation_restore(const struct generation *g, struct shm *shm, uint32_t oldest)
 
 	err_init(&none);
 	assign_rows(g, shm, oldest, &none);
-	backend_restore(shm, g->number);
+	backend_retire_others(shm, g->number);
 	err_free(&none);
 }
 
@@ -304,6 +314,15 @@ generation_believe_up(const struct generation *g, struct shm *shm)
 		if (!backend_is_up(shm, g->rows[i]))
 			backend_set_up(shm, g->rows[i], true, clock_wall_us());
 	}
+}
+
+void
+generation_share_listeners(struct generation *g, bool shared)
+{
+	if (g->listener != NULL)
+		g->listener->shared = shared;
+	if (g->admin != NULL)
+		g->admin->shared = shared;
 }
 
 void

@@ -28,13 +28,18 @@ struct generation {
 	struct backoff workers, checker;
 };
 
+/* The next number: two masters of one segment never give the same. */
+uint32_t generation_number(struct shm *);
+/* The highest that was given. */
+uint32_t generation_last_number(const struct shm *);
+
 struct generation_setup {
 	uint32_t number;
 	uint32_t oldest; /* generation that still has children, or number */
 	struct config *config;
 	unsigned workers;
-	const struct generation
-		*previous; /* its listeners are kept where the address is the same; NULL at start */
+	const struct generation *previous; /* NULL at start */
+	struct listener *listener, *admin; /* kept where the address is the same; may be NULL */
 	struct shm *shm;
 };
 
@@ -55,6 +60,8 @@ void generation_publish(const struct generation *, struct shm *);
 void generation_restore(const struct generation *, struct shm *, uint32_t oldest);
 /* Without health checks: a verdict that a former checker left would never change. */
 void generation_believe_up(const struct generation *, struct shm *);
+/* They serve another master, too, or did: their files are not ours to remove. */
+void generation_share_listeners(struct generation *, bool shared);
 /* Its listeners close here: children that still serve keep their own descriptors. */
 void generation_stop_listening(struct generation *);
 /*

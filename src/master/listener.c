@@ -38,6 +38,21 @@ listener_open(const struct addr *a, const char *what, struct err *err)
 }
 
 struct listener *
+listener_inherit(int fd, const struct addr *configured)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	*l = (struct listener){ .fd = fd, .holds = 1, .shared = true, .configured = *configured };
+	if (sock_name(l->fd, &l->bound) < 0)
+		l->bound = *configured;
+	return l;
+}
+
+struct listener *
 listener_hold(struct listener *l)
 {
 	l->holds++;
@@ -52,7 +67,7 @@ listener_release(struct listener **held)
 	*held = NULL;
 	if (l == NULL || --l->holds > 0)
 		return;
-	if (addr_is_local_socket(&l->configured))
+	if (!l->shared && addr_is_local_socket(&l->configured))
 		unlink(l->configured.un.sun_path);
 	fd_close(&l->fd);
 	free(l);

@@ -7,7 +7,6 @@
  */
 #include "private.h"
 
-#include <bsd/libutil.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,20 +28,36 @@ order_reload(struct master *m)
 static void
 order_end(struct master *m)
 {
-	m->ending = true;
+	upgrade_cancel(m);
+	m->ending = m->drained = true;
 	m->children.ending = true;
-	notify("STOPPING=1");
+	if (!m->guest)
+		notify("STOPPING=1");
 	children_kill(&m->children, NULL);
+}
+
+/* The instance stays another master's: only ours end. */
+static void
+drain_guest(struct master *m)
+{
+	m->ending = true;
+	m->drained = true;
+	children_drain(&m->children, m->now_us);
 }
 
 /* New connections are refused from here on, once the workers have closed their copies, too. */
 static void
 order_drain(struct master *m)
 {
+	if (m->guest && !m->drained) {
+		drain_guest(m);
+		return;
+	}
 	if (m->ending) {
 		order_end(m);
 		return;
 	}
+	upgrade_cancel(m);
 	m->ending = true;
 	m->view.draining = true;
 	atomic_store_explicit(&m->shm.shared->draining, 1, memory_order_release);
@@ -97,8 +112,7 @@ order_less(struct master *m)
 static void
 order_upgrade(struct master *m)
 {
-	(void)m;
-	log_warn("USR2: the binary cannot be replaced while running yet; use restart");
+	upgrade_begin(m);
 }
 
 static void
@@ -121,7 +135,7 @@ obey(struct master *m, int signal_number)
 		{ SIGINT, order_drain, "shutdown signal received" },
 		{ SIGQUIT, order_end, "shutdown signal received" },
 		{ SIGUSR1, order_reopen, NULL },
-		{ SIGUSR2, order_upgrade, NULL },
+		{ SIGUSR2, order_upgrade, "upgrade signal received" },
 		{ SIGTTIN, order_more, NULL },
 		{ SIGTTOU, order_less, NULL },
 	};
@@ -150,11 +164,13 @@ announce(struct master *m)
 {
 	const struct generation *g = m->current;
 	char text[ADDR_TEXT];
+	int rc;
 
 	m->announced = true;
 	m->children.announced = true;
-	if (pidfile_write(m->pidfile) < 0)
-		log_error("cannot write the pidfile", LOG_STR("error", strerror(errno)));
+	rc = pidfile_tell(&m->pidfile);
+	if (rc < 0)
+		log_error("cannot write the pidfile", LOG_STR("error", strerror(-rc)));
 	log_info("load balancer listening",
 		LOG_STR("address", addr_text(&g->listener->bound, text)),
 		LOG_INT("port", addr_port(&g->listener->bound)), LOG_INT("workers", m->wanted),
@@ -164,13 +180,19 @@ announce(struct master *m)
 	daemon_ready(&m->launcher);
 }
 
+/* A guest has no checker: the former master's is at work, and verdicts have one writer. */
+static bool
+is_staffed(const struct master *m)
+{
+	return children_ready(&m->children, m->current, ROLE_WORKER) >= m->wanted;
+}
+
 static bool
 is_whole(const struct master *m)
 {
 	unsigned checkers = m->current->config->health.on ? 1 : 0;
 
-	return children_ready(&m->children, m->current, ROLE_WORKER) >= m->wanted &&
-	       children_ready(&m->children, NULL, ROLE_CHECKER) >= checkers;
+	return is_staffed(m) && children_ready(&m->children, NULL, ROLE_CHECKER) >= checkers;
 }
 
 /*
@@ -196,26 +218,57 @@ despair(struct master *m)
 	order_end(m);
 }
 
+/* The former master answers nobody any more when the instance is ours. */
+static bool
+may_announce(struct master *m)
+{
+	int rc;
+
+	if (!m->guest)
+		return is_whole(m);
+	if (!is_staffed(m) || !heritage_claim(m))
+		return false;
+	rc = admin_serve(m->admin, m->local_fd, true);
+	if (rc < 0)
+		log_error("cannot serve the control socket", LOG_STR("error", strerror(-rc)));
+	return true;
+}
+
 static void
 go_on(struct master *m)
 {
-	if (!m->announced && is_whole(m))
+	if (!m->announced && may_announce(m))
 		announce(m);
-	if (m->announced)
+	if (m->announced && m->upgrade.pid == 0)
 		reload_progress(m);
 	children_staff_workers(&m->children, m->current, m->wanted, m->now_us);
-	children_staff_checker(&m->children, m->current, m->now_us);
+	if (!m->guest)
+		children_staff_checker(&m->children, m->current, m->now_us);
 	if (m->pending != NULL)
 		children_staff_workers(&m->children, m->pending, m->wanted, m->now_us);
 	if (is_hopeless(m))
 		despair(m);
 }
 
+/*
+ * A master that was replaced also waits for who still reads its answer, and for the last count of the one that it had
+ * replaced itself, since nobody else knows it.
+ */
+static bool
+is_expected(const struct master *m)
+{
+	if (!m->guest)
+		return m->children.successor != 0;
+	return m->announced && !m->drained &&
+	       (!admin_is_quiet(m->admin) || m->heritage.ledger != NULL);
+}
+
+/* Who was cut by a master that was replaced was cut as at a reload. */
 static void
 end_when_alone(struct master *m)
 {
-	m->over = children_alive(&m->children) == 0;
-	if (m->over && m->children.cut && m->exit == EXIT_CLEAN)
+	m->over = children_alive(&m->children) == 0 && !is_expected(m);
+	if (m->over && m->children.cut && !m->guest && m->exit == EXIT_CLEAN)
 		m->exit = EXIT_CUT;
 }
 
@@ -227,7 +280,8 @@ static void
 keep_turning(struct master *m)
 {
 	bool settled = !m->ending && !m->reload_wanted && m->pending == NULL && !m->taking_over &&
-		       is_whole(m) && children_are_settled(&m->children);
+		       m->upgrade.pid == 0 && !m->others && is_whole(m) &&
+		       children_are_settled(&m->children);
 
 	if (settled)
 		timer_disarm(&m->tick);
@@ -240,6 +294,8 @@ cycle(struct master *m)
 {
 	while (!m->over) {
 		children_enforce(&m->children, m->now_us);
+		upgrade_progress(m);
+		m->others = children_fold_orphans(&m->children);
 		if (m->ending)
 			end_when_alone(m);
 		else
@@ -281,6 +337,16 @@ start_failed(struct master *m, struct err *why)
 	return EXIT_START;
 }
 
+/* The instance of a guest does not end with it. */
+static void
+say_end(const struct master *m)
+{
+	if (m->guest)
+		log_info("master left, the instance is another one's");
+	else if (m->exit != EXIT_DYING)
+		log_info("graceful shutdown completed", LOG_BOOL("cut", m->exit == EXIT_CUT));
+}
+
 static int
 run(struct master *m, struct config *config)
 {
@@ -291,13 +357,13 @@ run(struct master *m, struct config *config)
 		return start_failed(m, &why);
 	title_set("ballast: master");
 	say_config(m->current);
-	generation_present(m, m->current, NULL);
+	if (!m->guest)
+		generation_present(m, m->current, NULL);
 	cycle(m);
 	master_close(m);
 	daemon_failed(&m->launcher,
 		m->exit == EXIT_DYING ? dying : "ended by a signal before it was ready");
-	if (m->exit != EXIT_DYING)
-		log_info("graceful shutdown completed", LOG_BOOL("cut", m->exit == EXIT_CUT));
+	say_end(m);
 	log_close();
 	return (int)m->exit;
 }
@@ -311,6 +377,24 @@ warn_of_lost_log(const struct config *config)
 			stderr);
 }
 
+/* Now: once the file is replaced, the kernel only knows that it was deleted. */
+static void
+note_program(struct master *m)
+{
+	ssize_t len = readlink("/proc/self/exe", m->program, sizeof(m->program) - 1);
+
+	m->program[len > 0 ? len : 0] = '\0';
+}
+
+void
+master_refused(const struct err *why)
+{
+	struct heritage h;
+
+	(void)heritage_take(&h);
+	heritage_refuse(&h, why->first == NULL ? "out of memory" : why->first->text);
+}
+
 int
 master_run(const struct master_setup *setup)
 {
@@ -319,9 +403,20 @@ master_run(const struct master_setup *setup)
 		.signals = { .fd = -1 },
 		.local_fd = -1,
 		.launcher = -1,
+		.pidfile = { .fd = -1 },
+		.upgrade = { .control = { .fd = -1 }, .reason = -1, .text = -1 },
 	};
 
-	if (setup->daemonise) {
+	note_program(&m);
+	if (!heritage_take(&m.heritage)) {
+		heritage_refuse(
+			&m.heritage, "the new program does not understand " INHERIT_VARIABLE);
+		config_free(setup->config);
+		return EXIT_START;
+	}
+	m.guest = m.heritage.given;
+	m.launcher = m.heritage.reason;
+	if (setup->daemonise && !m.guest) {
 		warn_of_lost_log(setup->config);
 		m.launcher = daemon_begin();
 		if (m.launcher < 0) {

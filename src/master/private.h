@@ -6,6 +6,8 @@
  *	reload.c      from one generation to the next
  *	generation.c  a configuration and what was opened for it
  *	children.c    processes
+ *	upgrade.c     from this program to another one
+ *	inherit.c     the same, in the other one
  */
 #ifndef BALLAST_MASTER_PRIVATE_H
 #define BALLAST_MASTER_PRIVATE_H
@@ -15,23 +17,25 @@
 
 #include "admin.h"
 #include "children.h"
+#include "inherit.h"
 #include "instance.h"
+#include "pidfile.h"
+#include "upgrade.h"
 
-enum { MASTER_TICK, MASTER_SWEEP }; /* timer queues, beside ADMIN_LIMIT */
+enum { MASTER_TICK, MASTER_SWEEP, MASTER_WATCH }; /* timer queues, beside ADMIN_LIMIT */
 enum { TICK_US = 50000 };
-
-struct pidfh;
 
 struct master {
 	const struct config_request *request;
 	struct identity identity;
 	struct instance instance;
-	struct pidfh *pidfile;
+	struct pidfile pidfile;
+	char program[PATH_MAX]; /* as the path was at start */
 	struct shm shm;
 	struct slot *slot;
 	struct poller *poller;
 	struct timeouts timeouts;
-	struct timer tick, sweep;
+	struct timer tick, sweep, watch;
 	struct watch signals;
 	uint64_t now_us;
 
@@ -48,11 +52,16 @@ struct master {
 	uint64_t pending_deadline_us;
 	bool taking_over; /* the workers before `current` may still take connections */
 	uint64_t take_over_deadline_us;
-	uint32_t last_number; /* given to a generation, whatever became of it */
 	bool reload_wanted;
-	bool announced; /* the first generation was ready */
-	bool ending;    /* drain has begun */
-	bool over;      /* the loop ends after this turn */
+	struct upgrade upgrade;   /* to another program */
+	struct heritage heritage; /* from another program */
+	bool guest; /* the instance is another master's: nothing of it is ours to tell or to remove */
+	bool own_segment; /* made by a guest, under a name for the time being */
+	bool others;      /* slots are in use that are another master's, or were */
+	bool announced;   /* the first generation was ready */
+	bool ending;      /* drain has begun */
+	bool drained;     /* a guest was told to end */
+	bool over;        /* the loop ends after this turn */
 	enum master_exit exit;
 };
 

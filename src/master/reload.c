@@ -119,14 +119,16 @@ static struct generation *
 next_generation(struct master *m, struct err *why)
 {
 	struct generation_setup setup = {
-		.number = ++m->last_number,
-		.oldest = children_oldest(&m->children, m->current->number),
+		.number = generation_number(&m->shm),
+		.oldest = slots_oldest_generation(&m->shm, m->current->number),
 		.previous = m->current,
+		.listener = m->current->listener,
+		.admin = m->current->admin,
 		.workers = m->wanted,
 		.shm = &m->shm,
 	};
 
-	if (children_newest(&m->children, setup.oldest) <= m->current->number)
+	if (slots_newest_generation(&m->shm, setup.oldest) <= m->current->number)
 		backend_forget_failed(&m->shm, m->current->number);
 	if (!config_load_again(&setup.config, m->current->config, m->request, why))
 		return NULL;
@@ -154,7 +156,7 @@ begin(struct master *m)
 	struct err why;
 
 	m->reload_wanted = false;
-	log_info("reload begins", LOG_INT("generation", m->last_number + 1));
+	log_info("reload begins", LOG_INT("generation", generation_last_number(&m->shm) + 1));
 	notify_reloading(m->now_us);
 	err_init(&why);
 	m->pending = next_generation(m, &why);
@@ -220,7 +222,7 @@ look_at_former(struct master *m)
 static void
 give_up(struct master *m, const char *reason)
 {
-	uint32_t oldest = children_oldest(&m->children, m->current->number);
+	uint32_t oldest = slots_oldest_generation(&m->shm, m->current->number);
 	struct err why;
 
 	children_abandon(&m->children, m->pending, m->now_us);
@@ -247,7 +249,7 @@ look_at_pending(struct master *m)
 static bool
 has_room(const struct master *m)
 {
-	return children_room(&m->children) > m->wanted;
+	return slots_free(&m->shm) > m->wanted;
 }
 
 void

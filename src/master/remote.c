@@ -23,9 +23,10 @@
 #include "private.h"
 
 enum { LOOK_EVERY_MS = 20, ANSWER_WITHIN_MS = 5000, LEAVES_WITHIN_MS = 2000 };
-#define RELOAD_WITHIN_US (UINT64_C(90) * 1000000)
-#define STOP_GRACE_US    (UINT64_C(5) * 1000000)
-#define QUIT_WITHIN_US   (UINT64_C(10) * 1000000)
+#define RELOAD_WITHIN_US  (UINT64_C(90) * 1000000)
+#define UPGRADE_WITHIN_US (UINT64_C(90) * 1000000)
+#define STOP_GRACE_US     (UINT64_C(5) * 1000000)
+#define QUIT_WITHIN_US    (UINT64_C(10) * 1000000)
 
 static const struct order_row {
 	const char *word;
@@ -35,6 +36,7 @@ static const struct order_row {
 	[ORDER_STOP] = { "stop", SIGTERM },
 	[ORDER_QUIT] = { "quit", SIGQUIT },
 	[ORDER_REOPEN] = { "reopen", SIGUSR1 },
+	[ORDER_UPGRADE] = { "upgrade", SIGUSR2 },
 };
 
 bool
@@ -184,6 +186,55 @@ reload(const struct instance *in, pid_t pid)
 	return rc;
 }
 
+static uint32_t
+upgrades_failed(const struct shm *shm)
+{
+	return atomic_load_explicit(&shm->shared->upgrades_failed, memory_order_acquire);
+}
+
+/* The new master writes the pidfile when it serves. */
+static int
+wait_for_upgrade(const struct instance *in, pid_t pid, const struct shm *shm, uint32_t failed)
+{
+	uint64_t until_us = clock_now_us() + UPGRADE_WITHIN_US;
+
+	while (clock_now_us() < until_us) {
+		pid_t holder = pidfile_holder(in->pidfile);
+
+		if (holder > 0 && holder != pid) {
+			printf("upgraded: pid %ld\n", (long)holder);
+			return EXIT_CLEAN;
+		}
+		if (holder == 0)
+			return complain("the instance ended during the upgrade; see the log", NULL);
+		if (upgrades_failed(shm) != failed)
+			return complain("upgrade failed, the running program carries on; see the "
+					"log",
+				NULL);
+		look_again_later();
+	}
+	return complain("the upgrade has not been completed in time; see the log", NULL);
+}
+
+static int
+upgrade(const struct instance *in, pid_t pid)
+{
+	struct shm shm;
+	uint32_t failed;
+	int rc = shm_attach(&shm, in->shm_name);
+
+	if (rc < 0)
+		return complain("the shared memory of the instance cannot be read, so the outcome "
+				"could not be seen; send USR2",
+			strerror(-rc));
+	failed = upgrades_failed(&shm);
+	rc = send_signal(pid, ORDER_UPGRADE);
+	if (rc == EXIT_CLEAN)
+		rc = wait_for_upgrade(in, pid, &shm, failed);
+	shm_detach(&shm);
+	return rc;
+}
+
 static int
 carry_out(
 	const struct instance *in, const struct config *config, pid_t pid, enum master_order order)
@@ -192,6 +243,8 @@ carry_out(
 
 	if (order == ORDER_RELOAD)
 		return reload(in, pid);
+	if (order == ORDER_UPGRADE)
+		return upgrade(in, pid);
 	rc = send_signal(pid, order);
 	if (rc != EXIT_CLEAN || order == ORDER_REOPEN)
 		return rc;

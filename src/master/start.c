@@ -6,7 +6,6 @@
  */
 #include "private.h"
 
-#include <bsd/libutil.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@ enum {
 		12 * 1024 * 1024, /* beyond it, no more slots than two generations need */
 	GENERATIONS_MAX = 8,
 	SPARE_SLOTS = 2,
+	FLIGHTS = 2048, /* rows of a worker, 128 octets each */
 	ADMIN_BACKLOG = 128,
 	POLLER_SPARE = 128, /* descriptors of admin, signals, listeners */
 };
@@ -97,6 +97,13 @@ prepare_dir(const struct master *m, const struct config *config, struct err *err
 	return true;
 }
 
+/* An exchange beyond these is carried as well, and counted when it is lost; only what it was is not known then. */
+static uint32_t
+flights_for(const struct config *config)
+{
+	return config->limits.connections < FLIGHTS ? config->limits.connections : FLIGHTS;
+}
+
 /*
  * Two generations fit in any case, with one worker more than asked for (TTIN); as many as eight
  * do when that costs little.
@@ -107,7 +114,8 @@ slots_for(const struct config *config)
 	uint32_t generation = config->process.workers + 1; /* with the checker */
 	uint32_t least = 2 * generation + SPARE_SLOTS + 1;
 	uint32_t most = GENERATIONS_MAX * generation + SPARE_SLOTS + 1;
-	size_t affordable = SEGMENT_SOFT_MAX / slot_block_bytes(config->process.max_backends);
+	size_t affordable = SEGMENT_SOFT_MAX /
+			    slot_block_bytes(config->process.max_backends, flights_for(config));
 
 	if (affordable < least)
 		return least;
@@ -122,6 +130,7 @@ shape_for(const struct config *config)
 		.slots = slots_for(config),
 		/* Also when it is off: a reload may switch it on. */
 		.rate_rows = config->rate_limit.max_clients,
+		.flights = flights_for(config),
 	};
 }
 
@@ -137,8 +146,7 @@ static bool
 open_segment(struct master *m, const struct config *config, struct err *err)
 {
 	struct shm_shape shape = shape_for(config);
-	int rc = shm_create(&m->shm, m->instance.shm_name, &shape,
-		m->identity.drop ? m->identity.gid : (gid_t)-1);
+	int rc = heritage_open_segment(m, &shape);
 
 	if (rc < 0) {
 		err_add(err, "shared memory /dev/shm%s, %zu bytes: %s%s", m->instance.shm_name,
@@ -147,6 +155,11 @@ open_segment(struct master *m, const struct config *config, struct err *err)
 		return false;
 	}
 	m->slot = slot_claim(&m->shm, ROLE_MASTER, 0, 0);
+	if (m->slot == NULL) {
+		err_add(err,
+			"shared memory: no slot is free, former programs still drain; try later");
+		return false;
+	}
 	atomic_store_explicit(&m->slot->pid, getpid(), memory_order_relaxed);
 	atomic_store_explicit(&m->slot->started_us, clock_wall_us(), memory_order_relaxed);
 	slot_set_state(m->slot, SLOT_READY);
@@ -169,11 +182,36 @@ open_local_at(struct master *m, const char *path)
 	return rc;
 }
 
+static bool
+is_place(const struct instance *in, const struct addr *a)
+{
+	for (unsigned i = 0; i < INSTANCE_SOCKETS; i++) {
+		if (in->sockets[i][0] != '\0' && strcmp(in->sockets[i], a->un.sun_path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The former master's, where runtime_dir is still the same: who is connecting to it is not refused. */
+static int
+inherit_local(struct master *m)
+{
+	struct addr a;
+
+	if (m->heritage.local < 0 || sock_name(m->heritage.local, &a) < 0 ||
+		!addr_is_local_socket(&a) || !is_place(&m->instance, &a))
+		return -ENOENT;
+	m->local = a;
+	m->local_fd = m->heritage.local;
+	m->heritage.local = -1;
+	return 0;
+}
+
 /* Ours by the pidfile's lock: a socket that is still there was left by a killed master. */
 static bool
 open_local(struct master *m, struct err *err)
 {
-	int rc = -ENOENT;
+	int rc = inherit_local(m);
 
 	for (unsigned i = 0; i < INSTANCE_SOCKETS && rc < 0; i++)
 		rc = open_local_at(m, m->instance.sockets[i]);
@@ -188,6 +226,8 @@ open_local(struct master *m, struct err *err)
 static bool
 open_children(struct master *m, const struct config *config, struct err *err)
 {
+	int rc;
+
 	m->wanted = config->process.workers;
 	m->children = (struct children){
 		.poller = m->poller,
@@ -195,11 +235,14 @@ open_children(struct master *m, const struct config *config, struct err *err)
 		.identity = &m->identity,
 		.admin = &m->local,
 		.ledger = m->slot,
+		.heritage = m->heritage.ledger,
+		.handover = { m->heritage.handover[0], m->heritage.handover[1] },
 	};
-	if (children_init(&m->children) == 0)
-		return true;
-	err_add(err, "out of memory");
-	return false;
+	rc = children_init(&m->children);
+	m->heritage.handover[0] = m->heritage.handover[1] = -1;
+	if (rc < 0)
+		err_add(err, "cannot make the table of children: %s", strerror(-rc));
+	return rc == 0;
 }
 
 static void
@@ -240,29 +283,42 @@ sweep(struct timer *t)
 }
 
 static void
+watch_children(struct timer *t)
+{
+	struct master *m = OWNER(t, struct master, watch);
+
+	children_watch(&m->children, m->now_us);
+	timer_arm(&m->timeouts, &m->watch, MASTER_WATCH, m->now_us);
+}
+
+static void
 open_timers(struct master *m)
 {
 	timeouts_init(&m->timeouts);
 	timeouts_set(&m->timeouts, MASTER_TICK, TICK_US);
 	timeouts_set(&m->timeouts, MASTER_SWEEP, SWEEP_US);
+	timeouts_set(&m->timeouts, MASTER_WATCH, CHILDREN_WATCH_US);
 	m->tick.expired = wake_on_tick;
 	m->sweep.expired = sweep;
+	m->watch.expired = watch_children;
 	m->now_us = clock_now_us();
 	timer_arm(&m->timeouts, &m->sweep, MASTER_SWEEP, m->now_us);
+	timer_arm(&m->timeouts, &m->watch, MASTER_WATCH, m->now_us);
 }
 
 static bool
 open_generation(struct master *m, struct config *config, struct err *err)
 {
 	struct generation_setup setup = {
-		.number = 1,
-		.oldest = 1,
+		.number = generation_number(&m->shm),
 		.config = config,
+		.listener = m->heritage.listener,
+		.admin = m->heritage.admin,
 		.workers = m->wanted,
 		.shm = &m->shm,
 	};
 
-	m->last_number = 1;
+	setup.oldest = slots_oldest_generation(&m->shm, setup.number);
 	m->current = generation_create(&setup, err);
 	return m->current != NULL;
 }
@@ -283,9 +339,30 @@ open_admin(struct master *m, struct err *err)
 		.worker_uid = m->identity.uid,
 	};
 	m->admin = admin_create(m->poller, &m->timeouts, &m->view);
-	rc = m->admin == NULL ? -errno : admin_serve(m->admin, m->local_fd, true);
+	rc = m->admin == NULL ? -errno : m->guest ? 0 : admin_serve(m->admin, m->local_fd, true);
 	if (rc < 0)
 		err_add(err, "cannot serve the control socket: %s", strerror(-rc));
+	return rc == 0;
+}
+
+static bool
+open_pidfile(struct master *m, struct err *err)
+{
+	int fd = m->heritage.pidfile;
+
+	m->heritage.pidfile = -1;
+	if (m->heritage.given)
+		return pidfile_inherit(&m->pidfile, fd, m->instance.pidfile, err);
+	return pidfile_take(&m->pidfile, m->instance.pidfile, err);
+}
+
+static bool
+watch_former(struct master *m, struct err *err)
+{
+	int rc = heritage_watch(m);
+
+	if (rc < 0)
+		err_add(err, "cannot listen to the former master: %s", strerror(-rc));
 	return rc == 0;
 }
 
@@ -302,9 +379,8 @@ open_instance(struct master *m, const struct config *config, struct err *err)
 	if (!prepare_dir(m, config, err) ||
 		!instance_of(&m->instance, config, m->identity.drop, err))
 		return false;
-	m->pidfile = pidfile_lock(m->instance.pidfile, err);
-	return m->pidfile != NULL && open_segment(m, config, err) && open_loop(m, err) &&
-	       open_local(m, err) && open_children(m, config, err);
+	return open_pidfile(m, err) && open_segment(m, config, err) && open_loop(m, err) &&
+	       open_local(m, err) && open_children(m, config, err) && watch_former(m, err);
 }
 
 bool
@@ -330,7 +406,8 @@ close_local(struct master *m)
 	if (m->admin != NULL)
 		admin_unserve(m->admin, m->local_fd);
 	fd_close(&m->local_fd);
-	unlink(m->local.un.sun_path);
+	if (!m->guest)
+		unlink(m->local.un.sun_path);
 }
 
 static void
@@ -346,9 +423,31 @@ close_loop(struct master *m)
 	poller_destroy(m->poller);
 }
 
+/* The segment of an instance that is not ours stays, and in it nothing of us. */
+static void
+close_segment(struct master *m)
+{
+	char name[48];
+
+	if (m->shm.base == NULL)
+		return;
+	if (m->guest && m->slot != NULL)
+		slot_fold(&m->shm, m->slot);
+	shm_detach(&m->shm);
+	heritage_segment_name(m, name);
+	if (!m->guest)
+		shm_remove(m->instance.shm_name);
+	else if (m->own_segment)
+		shm_remove(name);
+}
+
 void
 master_close(struct master *m)
 {
+	if (m->guest && m->shm.base != NULL)
+		upgrade_conclude(m);
+	upgrade_free(m);
+	heritage_free(m);
 	close_local(m);
 	if (m->admin != NULL && m->current != NULL && m->current->admin != NULL)
 		admin_unserve(m->admin, m->current->admin->fd);
@@ -358,10 +457,9 @@ master_close(struct master *m)
 	generation_release(&m->current);
 	children_free(&m->children);
 	close_loop(m);
-	if (m->shm.base != NULL) {
-		shm_detach(&m->shm);
-		shm_remove(m->instance.shm_name);
-	}
-	if (m->pidfile != NULL)
-		pidfile_remove(m->pidfile);
+	close_segment(m);
+	if (m->guest)
+		pidfile_leave(&m->pidfile);
+	else
+		pidfile_remove_ours(&m->pidfile);
 }

@@ -5,5 +5,7 @@
 #define BALLAST_MASTER_TITLE_H
 
 void title_set(const char *title);
+/* The arguments as they were before any title, for who starts the program once more; NULL without memory. */
+char *const *title_arguments(void);
 
 #endif

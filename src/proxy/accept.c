@@ -37,6 +37,8 @@ follow_door(struct proxy *p)
 	slot_set_door(p->slot, door);
 	if (p->listener.fd >= 0)
 		poller_want(p->poller, &p->listener, door == DOOR_OPEN ? POLLER_IN : 0);
+	if (p->handed.fd >= 0)
+		poller_want(p->poller, &p->handed, door == DOOR_OPEN ? POLLER_IN : 0);
 	if (door == DOOR_LEFT && !timer_is_armed(&p->look_again))
 		timer_arm(p->timeouts, &p->look_again, LIMIT_ACCEPT_PAUSE, p->now_us);
 }
@@ -98,6 +100,12 @@ weigh_again(struct proxy *p)
 		weigh(p);
 }
 
+static bool
+somebody_waits(const struct proxy *p)
+{
+	return sock_is_readable(p->listener.fd) || handover_waits(p);
+}
+
 static void
 look_again(struct timer *t)
 {
@@ -105,7 +113,7 @@ look_again(struct timer *t)
 
 	if (door_of(p) != DOOR_LEFT)
 		return;
-	if (sock_is_readable(p->listener.fd)) {
+	if (somebody_waits(p)) {
 		p->alone_until_us = p->now_us + ALONE_US;
 		p->left = false;
 		follow_door(p);
@@ -209,6 +217,16 @@ take_one(struct proxy *p)
 }
 
 static void
+handed_wake(struct watch *w)
+{
+	struct proxy *p = OWNER(w, struct proxy, handed);
+
+	watch_clear(w, POLLER_IN);
+	if (client_room(p) && handover_take_one(p))
+		weigh(p);
+}
+
+static void
 listener_wake(struct watch *w)
 {
 	watch_clear(w, POLLER_IN);
@@ -232,8 +250,12 @@ bell_wake(struct watch *w)
 void
 accept_missed(struct proxy *p)
 {
-	if (door_of(p) == DOOR_OPEN && sock_is_readable(p->listener.fd))
+	if (door_of(p) != DOOR_OPEN)
+		return;
+	if (sock_is_readable(p->listener.fd))
 		take_one(p);
+	if (handover_waits(p))
+		handed_wake(&p->handed);
 }
 
 void
@@ -262,6 +284,8 @@ accept_begin(struct proxy *p, const struct proxy_setup *s)
 	if (rc == 0)
 		rc = poller_add(p->poller, &p->listener, s->listener, POLLER_IN);
 	if (rc == 0)
+		rc = handover_begin(p, s, handed_wake);
+	if (rc == 0)
 		slot_set_door(p->slot, DOOR_OPEN);
 	return rc;
 }
@@ -277,6 +301,7 @@ accept_end(struct proxy *p)
 		poller_remove(p->poller, &p->listener);
 		fd_close(&fd); /* our copy: while one is open the kernel queues connections */
 	}
+	handover_end(p);
 	poller_remove(p->poller, &p->bell);
 	for (unsigned i = 0; i < p->n_bells; i++)
 		close(p->bells[i]);

@@ -123,23 +123,33 @@ is_worth_counting(const struct exchange *x)
 	return !x->internal && (x->bytes_in > 0 || x->failure != FAIL_CLIENT_LEFT);
 }
 
+static enum counter
+counter_of(const struct exchange *x)
+{
+	if (x->limited)
+		return COUNTER_RATE_LIMITED;
+	return x->failure == FAIL_QUARANTINED ? COUNTER_QUARANTINED : N_COUNTERS;
+}
+
 void
 account_exchange(struct exchange *x)
 {
 	struct proxy *p = x->proxy;
-	unsigned row = x->attempts > 0 ? p->targets[x->target].row : BACKEND_NONE;
+	struct landing landing = {
+		.counted = is_worth_counting(x),
+		.row = x->attempts > 0 ? p->targets[x->target].row : BACKEND_NONE,
+		.method = (enum method)x->method,
+		.duration_us = p->now_us - x->t_start,
+		.bytes_out = x->bytes_out,
+		.also = counter_of(x),
+	};
 
-	metrics_count(p->shm, p->slot, COUNTER_BYTES_OUT, x->bytes_out);
+	if (x->status == 0 && landing.counted)
+		x->status = x->failure == FAIL_DRAIN_CUT ? 503 : STATUS_CLIENT_LEFT;
+	landing.status = (uint16_t)x->status;
+	flight_land(x, &landing);
 	if (x->failure == FAIL_DRAIN_CUT)
 		metrics_count(p->shm, p->slot, COUNTER_DRAIN_CUTS, 1);
-	if (x->limited)
-		metrics_count(p->shm, p->slot, COUNTER_RATE_LIMITED, 1);
-	if (!is_worth_counting(x))
-		return;
-	if (x->status == 0)
-		x->status = x->failure == FAIL_DRAIN_CUT ? 503 : STATUS_CLIENT_LEFT;
-	metrics_request(
-		p->shm, p->slot, row, (enum method)x->method, x->status, p->now_us - x->t_start);
-	if (p->log_fd >= 0)
+	if (landing.counted && p->log_fd >= 0)
 		access_log_add(x);
 }

@@ -40,8 +40,9 @@ client_identify(struct client *c, const struct addr *peer)
 	c->rate_hash = rate_hash(c->proxy->shm, &network);
 }
 
-void
-client_open(struct proxy *p, int fd, const struct addr *peer)
+/* NULL: it cannot be watched, and is closed. */
+static struct client *
+welcome(struct proxy *p, int fd, const struct addr *peer)
 {
 	struct client *c = slab_take(&p->clients);
 
@@ -55,12 +56,34 @@ client_open(struct proxy *p, int fd, const struct addr *peer)
 		c->phase = PHASE_CLOSED;
 		slab_give(&p->clients, c);
 		fd_close(&fd);
-		return;
+		return NULL;
 	}
 	client_identify(c, peer);
 	gauge_add(&p->slot->clients[CLIENT_IDLE], 1);
+	return c;
+}
+
+void
+client_open(struct proxy *p, int fd, const struct addr *peer)
+{
+	struct client *c = welcome(p, fd, peer);
+
+	if (c == NULL)
+		return;
 	counter_add(&p->slot->accepted, 1);
 	timer_arm(p->timeouts, &c->timer, LIMIT_REQUEST_HEADER, p->now_us);
+}
+
+void
+client_adopt(struct proxy *p, int fd, const struct addr *peer, bool served)
+{
+	struct client *c = welcome(p, fd, peer);
+
+	if (c == NULL)
+		return;
+	c->served = served;
+	timer_arm(p->timeouts, &c->timer, served ? LIMIT_KEEP_ALIVE : LIMIT_REQUEST_HEADER,
+		p->now_us);
 }
 
 ssize_t
@@ -198,6 +221,8 @@ client_rest(struct client *c)
 		c->watch.ready |=
 			POLLER_IN; /* the next request lies here already: its turn is the next one */
 	}
+	if (handover_client(c))
+		return;
 	timer_arm(p->timeouts, &c->timer, LIMIT_KEEP_ALIVE, p->now_us);
 	poller_want(p->poller, &c->watch, POLLER_IN);
 }

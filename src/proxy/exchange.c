@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "fault.h"
+
 struct step {
 	const char *name;
 	enum verdict (*run)(struct exchange *);
@@ -34,12 +36,15 @@ limit_wait(struct proxy *p, struct timer *t, enum limit limit, bool progress)
 	timer_arm(p->timeouts, t, limit, p->now_us);
 }
 
-void
-exchange_run(struct exchange *x)
+/* True when it waits, false when it is no more. */
+static bool
+run_steps(struct exchange *x)
 {
 	for (;;) {
 		const struct step *s = &steps[x->at];
 
+		x->flight->step = x->at;
+		fault_inject(x, s->name);
 		switch (s->run(x)) {
 		case NEXT:
 			x->at++;
@@ -53,11 +58,29 @@ exchange_run(struct exchange *x)
 		case WAIT:
 			if (s->client_limit != NO_LIMIT)
 				limit_wait(x->proxy, &x->client->timer, s->client_limit, false);
-			return;
+			return true;
 		case DONE:
-			return;
+			return false;
 		}
 	}
+}
+
+/* One exchange may end another one, to make room: so what is in hand is a stack. */
+void
+exchange_run(struct exchange *x)
+{
+	struct proxy *p = x->proxy;
+	uint32_t before = flight_pick_up(x);
+
+	if (run_steps(x))
+		flight_moved(x);
+	flight_put_down(p, before);
+}
+
+const char *
+proxy_step_name(unsigned step)
+{
+	return step < N_AT ? steps[step].name : "unknown";
 }
 
 void
@@ -73,6 +96,7 @@ exchange_begin(struct client *c)
 	x->ip = c->ip;
 	x->minor = 1; /* until its head says otherwise */
 	request_id_make(p, x->request_id);
+	flight_take(x);
 	c->exchange = x;
 	c->unsent = 0;
 	client_count(c, CLIENT_ACTIVE);

@@ -61,13 +61,14 @@ make_reply(struct exchange *x)
 		x->status = row->status;
 	/* An HTTP/1.0 client would have to be told that its connection lives: it is simpler to end it. */
 	x->keep_alive = x->keep_alive && x->minor == 1 && row->client_lives &&
-			x->up.state == FLOW_END && !p->retiring;
+			x->up.state == FLOW_END && !proxy_parts_with_clients(p);
 	if (b == NULL)
 		b = x->down.rest = buffer_take(p);
 	if (b == NULL || p->buffer_bytes - b->end < REPLY_MAX) {
 		x->keep_alive = false;
 		return;
 	}
+	x->flight->status = (uint16_t)x->status;
 	extra_fields(x, extra, sizeof(extra));
 	reply = (struct reply){
 		.status = x->status,
@@ -188,6 +189,8 @@ finish(struct exchange *x)
 		if (v == WAIT)
 			return WAIT;
 	}
+	if (x->failure == FAIL_NONE || x->reply_made)
+		x->flight->facts |= FLIGHT_ANSWERED;
 	release_upstream(x);
 	lease_return(x);
 	account_exchange(x);

@@ -19,6 +19,7 @@ pick_backend(struct exchange *x)
 	x->target = (uint16_t)i;
 	lease_take(p->shm, p->slot, p->targets[i].row);
 	x->leased = true;
+	x->flight->row = p->targets[i].row;
 	return NEXT;
 }
 
@@ -117,6 +118,7 @@ send_request(struct exchange *x)
 
 	slices_reset(p->slices);
 	head_write_request(p->slices, h, &fr);
+	x->flight->facts |= FLIGHT_SENT;
 	rc = flow_send_head(&x->up, p, c->in, &u->watch, &sent);
 	if (rc == -ENOBUFS)
 		return fail(x, FAIL_OVERLOADED);

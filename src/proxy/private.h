@@ -7,6 +7,7 @@
  *	flow.c      one direction of a body       pipe.c      what passes without being copied
  *	exchange.c  the table of steps            request.c, forward.c, relay.c, finish.c  the steps
  *	failure.c   why it ended                  account.c   counters, notes for the access log
+ *	flight.c    what a crash report says of it  handover.c  idle clients to another worker
  *	proxy.c     memory, draining              access_log.c, decimal.c  its lines
  */
 #ifndef BALLAST_PROXY_PRIVATE_H
@@ -22,7 +23,9 @@
 #include "ballast/http/head.h"
 #include "ballast/http/reply.h"
 #include "ballast/proxy/proxy.h"
+#include "ballast/shm/flight.h"
 #include "ballast/shm/metrics.h"
+#include "ballast/shm/quarantine.h"
 #include "ballast/shm/rate.h"
 
 enum limit {
@@ -39,6 +42,7 @@ enum limit {
 	LIMIT_ACCEPT_PAUSE,
 	LIMIT_ROOM,
 	LIMIT_ACCESS_LOG,
+	LIMIT_HANDOVER,
 	N_LIMITS,
 	NO_LIMIT = N_LIMITS,
 };
@@ -171,6 +175,7 @@ struct exchange {
 	struct client *client;
 	struct upstream *upstream;
 	struct note *note; /* NULL: no access log */
+	struct flight *flight;
 	struct flow up, down;
 	/* the request */
 	uint32_t head_bytes; /* its head, at client->in->start while `kept` */
@@ -225,8 +230,12 @@ struct proxy {
 	uint64_t now_us;
 	uint64_t wall_offset_us, wall_checked_us;
 	struct watch listener;
-	struct watch bell; /* another worker leaves a connection to us */
-	const int *bells;  /* of all workers of the generation, by number - 1 */
+	struct watch handed;          /* where connections come from that others hand over */
+	int handover_out;             /* where ours go to; -1: nowhere */
+	bool hands_over;              /* retiring, others take what is idle */
+	struct timer hand_over_again; /* the queue was full */
+	struct watch bell;            /* another worker leaves a connection to us */
+	const int *bells;             /* of all workers of the generation, by number - 1 */
 	unsigned n_bells;
 	struct timer look_again; /* whether the others do take what was left to them */
 	uint32_t held_when_left;
@@ -240,6 +249,9 @@ struct proxy {
 	bool accept_paused; /* or of a descriptor */
 	struct pipe pipes[PIPES_MAX], *free_pipes;
 	struct slab clients, upstreams, exchanges, buffers, notes;
+	struct flight *flights; /* of the slot, and one more that nobody looks at */
+	uint32_t *free_flights; /* a stack of indices: the row given back last is taken first */
+	uint32_t n_free_flights;
 	_Atomic uint32_t *upstream_gauges[N_UPSTREAM_STATES]; /* of the slot, by backend row */
 	uint32_t buffer_bytes;                                /* of data[] */
 	uint32_t clients_max; /* limits.connections, or what descriptors leave of it */
@@ -340,7 +352,38 @@ void accept_missed(struct proxy *);
 /* Before the listener is closed for good: those in its queue would be reset. */
 void accept_rest(struct proxy *);
 
+/* handover.c */
+/* Hears the queue from now on, as `wake` does.  0 or -errno. */
+int handover_begin(struct proxy *, const struct proxy_setup *, void (*wake)(struct watch *));
+/* Takes nothing from the queue any more. */
+void handover_end(struct proxy *);
+/* Puts nothing into it any more. */
+void handover_stop(struct proxy *);
+/* One connection out of the queue.  False when there is none, or no row for it. */
+bool handover_take_one(struct proxy *);
+bool handover_waits(const struct proxy *);
+/* All of them: nobody else will. */
+void handover_take_rest(struct proxy *);
+/* May what is idle go to another worker? */
+static inline bool
+handover_is_on(const struct proxy *p)
+{
+	return p->hands_over && p->handover_out >= 0;
+}
+/* All that are idle go, as far as the queue takes them. */
+void handover_idle(struct proxy *);
+/* The same of one, when it is.  True: it is gone. */
+bool handover_client(struct client *);
+/* An answer has to say that its connection ends with it. */
+static inline bool
+proxy_parts_with_clients(const struct proxy *p)
+{
+	return p->retiring && !handover_is_on(p);
+}
+
 /* client.c */
+/* One that another worker has accepted, and served or not.  There is a row for it. */
+void client_adopt(struct proxy *, int fd, const struct addr *peer, bool served);
 /* There is a row for it. */
 void client_open(struct proxy *, int fd, const struct addr *peer);
 void client_wake(struct watch *);
@@ -400,6 +443,21 @@ enum verdict fail_upstream(struct exchange *, enum failure);
 enum verdict refuse_with(struct exchange *, int status);
 /* Waits under a limit.  A limit that already runs goes on unless there was progress. */
 void limit_wait(struct proxy *, struct timer *, enum limit, bool progress);
+
+/* flight.c */
+/* Makes all rows of the slot free.  0 or -ENOMEM. */
+int flights_init(struct proxy *);
+/* The exchange takes a row; when none is left, one that is in nobody's report. */
+void flight_take(struct exchange *);
+/* What its head says. */
+void flight_note(struct exchange *, const struct head *);
+/* What has moved. */
+void flight_moved(struct exchange *);
+/* Its end, with the counters, and the row is free. */
+void flight_land(struct exchange *, const struct landing *);
+/* It is in hand now; returns what was before, for flight_put_down. */
+uint32_t flight_pick_up(const struct exchange *);
+void flight_put_down(struct proxy *, uint32_t before);
 
 /* request.c */
 void note_unparsed(struct exchange *);

@@ -99,6 +99,7 @@ set_limits(struct proxy *p)
 		[LIMIT_ACCEPT_PAUSE] = 100000,
 		[LIMIT_ROOM] = 5000,
 		[LIMIT_ACCESS_LOG] = LOG_LATE_US,
+		[LIMIT_HANDOVER] = 5000,
 	};
 
 	for (unsigned i = 0; i < N_LIMITS; i++)
@@ -157,7 +158,8 @@ size_t
 proxy_memory_bytes(const struct config *cfg)
 {
 	size_t bytes = sizeof(struct proxy) + sizeof(struct head) + sizeof(struct slices) +
-		       LOG_BATCH + (cfg->n_backends + (size_t)1) * sizeof(struct target);
+		       LOG_BATCH + cfg->limits.connections * sizeof(uint32_t) +
+		       (cfg->n_backends + (size_t)1) * sizeof(struct target);
 	struct plan plans[N_PLANS];
 
 	make_plans(plans, cfg);
@@ -246,9 +248,11 @@ proxy_create(const struct proxy_setup *s)
 	p->poller = s->poller;
 	p->timeouts = s->timeouts;
 	access_log_open(p, s->access_log);
-	p->listener.fd = p->bell.fd = -1;
+	p->listener.fd = p->bell.fd = p->handed.fd = p->handover_out = -1;
 	set_limits(p);
 	rc = make_targets(p, s->admin) && make_scratch(p) ? reserve(p) : -ENOMEM;
+	if (rc == 0)
+		rc = flights_init(p);
 	if (rc == 0)
 		rc = begin(p, s);
 	if (rc < 0) {
@@ -264,6 +268,7 @@ proxy_destroy(struct proxy *p)
 {
 	access_log_flush(p);
 	proxy_retire(p);
+	handover_stop(p);
 	/* The pool goes the same way as ever: counted down and closed. */
 	while (upstream_evict_idle(p))
 		continue;
@@ -273,6 +278,7 @@ proxy_destroy(struct proxy *p)
 	slab_free_all(&p->upstreams);
 	slab_free_all(&p->buffers);
 	slab_free_all(&p->notes);
+	free(p->free_flights);
 	free(p->targets);
 	free(p->head);
 	free(p->slices);
@@ -345,9 +351,23 @@ proxy_accept_rest(struct proxy *p)
 }
 
 void
+proxy_take_handed(struct proxy *p)
+{
+	handover_take_rest(p);
+}
+
+void
+proxy_hand_over(struct proxy *p)
+{
+	p->hands_over = !p->draining;
+	handover_idle(p);
+}
+
+void
 proxy_drain(struct proxy *p)
 {
 	proxy_retire(p);
+	handover_stop(p);
 	p->draining = true;
 	client_drain_idle(p);
 }

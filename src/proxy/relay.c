@@ -265,7 +265,7 @@ decide_response(struct exchange *x, const struct head *h, struct forward_respons
 	fr->upgrade = kind == BODY_TUNNEL;
 	if ((kind == BODY_UNTIL_CLOSE || kind == BODY_CHUNKED) && x->minor == 0)
 		x->keep_alive = false;
-	if (x->up.state != FLOW_END || x->request_broken || p->retiring)
+	if (x->up.state != FLOW_END || x->request_broken || proxy_parts_with_clients(p))
 		x->keep_alive = false;
 	x->upstream_lives = head_keeps_alive(h) && kind != BODY_UNTIL_CLOSE && kind != BODY_TUNNEL;
 	fr->close = !x->keep_alive && !fr->upgrade;
@@ -321,6 +321,7 @@ final_head(struct exchange *x, const struct framing *framing)
 	if (judge_first(x, framing, coding_of(&fr)) == FLOW_BAD)
 		return fail_upstream(x, FAIL_UPSTREAM_PROTOCOL);
 	x->status = p->head->status;
+	x->flight->status = (uint16_t)x->status;
 	x->response_begun = true;
 	x->down.ends = ends_connection(x);
 	p->targets[x->target].streams = flow_is_pipeable(&x->down);

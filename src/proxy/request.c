@@ -174,14 +174,13 @@ identify_client(struct exchange *x, const struct head *h)
 static bool
 is_metrics_path(const struct proxy *p, const struct head *h)
 {
-	struct span path = h->path;
-	const char *query = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
+	const char *metrics = p->config->metrics_path;
+	size_t n = strlen(metrics);
 
 	if (!p->metrics_public || (h->method != METHOD_GET && h->method != METHOD_HEAD))
 		return false;
-	if (query != NULL)
-		path.n = (size_t)(query - path.p);
-	return span_eq(path, span_of(p->config->metrics_path));
+	return h->path.n >= n && memcmp(h->path.p, metrics, n) == 0 &&
+	       (h->path.n == n || h->path.p[n] == '?');
 }
 
 static bool
@@ -221,6 +220,8 @@ note_wishes(struct exchange *x, const struct head *h, const struct framing *fram
 	x->upgrade = !body && head_wants_upgrade(h);
 	x->waits_continue = body && x->minor == 1 && head_first(h, NAME_EXPECT) != NULL;
 	x->internal = is_metrics_path(x->proxy, h);
+	if (x->internal)
+		x->flight->facts |= FLIGHT_INTERNAL;
 	if (x->trusted)
 		identify_client(x, h);
 }
@@ -246,6 +247,9 @@ admit(struct exchange *x)
 
 	x->trusted = x->client->trusted;
 	account_note(x, h);
+	flight_note(x, h);
+	if (quarantine_refuses(p->shm, x->flight->fingerprint, p->now_us))
+		return fail(x, FAIL_QUARANTINED);
 	if (status != 0)
 		return refuse_with(x, status);
 	/* Who asks for a secured resource must have secured the way, or be trusted to have (RFC 9110 7.4). */

@@ -165,7 +165,8 @@ make_room(struct proxy *p)
 {
 	if (!is_full(p))
 		return;
-	if (!sock_is_readable(p->listener.fd)) { /* he was taken in elsewhere, or has left */
+	if (!sock_is_readable(p->listener.fd) &&
+		!handover_waits(p)) { /* he was taken in elsewhere, or has left */
 		accept_room(p);
 		return;
 	}

@@ -148,7 +148,8 @@ move_in(struct backend *b, const char *url)
 	memcpy(b->url, url, strlen(url));
 	b->url_hash = hash_of(url);
 	set(&b->last_generation, 0);
-	set(&b->served_generation, 0);
+	set(&b->prior_generation, 0);
+	set(&b->named_generation, 0);
 	set(&b->last_status, 0);
 	atomic_store_explicit(&b->last_probe_us, 0, memory_order_relaxed);
 	atomic_store_explicit(&b->failures, 0, memory_order_relaxed);
@@ -167,8 +168,13 @@ begin_up(const struct shm *s, struct backend *b)
 static void
 name(struct backend *b, uint32_t generation)
 {
-	if (generation > get(&b->last_generation)) /* never back: that one may live longer */
+	uint32_t last = get(&b->last_generation);
+
+	if (generation > last) { /* never back: that one may live longer */
+		set(&b->prior_generation, last);
 		set(&b->last_generation, generation);
+	}
+	set(&b->named_generation, generation);
 	set(&b->configured, 1);
 }
 
@@ -179,6 +185,14 @@ note_new(struct backend_index *ix, const struct shm *s, const struct backend *b)
 		return;
 	ix->used += row_of(s, b) == ix->used;
 	index_add(ix, s, b);
+}
+
+int
+backend_find(const struct shm *s, const char *url)
+{
+	const struct backend *b = find(s, url);
+
+	return b != NULL && is_used(b) ? (int)row_of(s, b) : -1;
 }
 
 int
@@ -219,22 +233,20 @@ backend_retire_others(struct shm *s, uint32_t generation)
 	for (unsigned row = 0; row < s->max_backends; row++) {
 		struct backend *b = &s->backends[row];
 
-		if (get(&b->last_generation) == generation)
-			set(&b->served_generation, generation);
-		else
+		if (get(&b->named_generation) != generation)
 			set(&b->configured, 0);
 	}
 }
 
-void
-backend_restore(struct shm *s, uint32_t generation)
+/* The newest of those up to this one that may have named it. */
+static uint32_t
+last_up_to(const struct backend *b, uint32_t generation)
 {
-	for (unsigned row = 0; row < s->max_backends; row++) {
-		struct backend *b = &s->backends[row];
+	uint32_t prior = get(&b->prior_generation);
 
-		if (get(&b->served_generation) != generation)
-			set(&b->configured, 0);
-	}
+	if (get(&b->named_generation) == generation)
+		return generation;
+	return prior < generation ? prior : generation - 1;
 }
 
 void
@@ -244,7 +256,7 @@ backend_forget_failed(struct shm *s, uint32_t generation)
 		struct backend *b = &s->backends[row];
 
 		if (get(&b->last_generation) > generation)
-			set(&b->last_generation, get(&b->served_generation));
+			set(&b->last_generation, last_up_to(b, generation));
 	}
 }
 

@@ -1,23 +1,25 @@
 /*
- * The inside of a slot block, for slot.c, metrics.c and requests.c alone:
+ * The inside of a slot block, for slot.c, metrics.c, requests.c and transfer.c alone:
  *
  *	ledger | active[max_backends] | upstreams[state][max_backends] |
- *	backend_ledger[max_backends] | request_row[request_rows]
+ *	backend_ledger[max_backends] | request_row[request_rows] | flight[flights]
  *
  * What has a fixed size comes first, so that counting it needs no arithmetic;
  * every array begins on a cache line.  Where anything lies follows from
- * max_backends only, so it is computed and never stored.
+ * the shape only, so it is computed and never stored.
  */
 #ifndef BALLAST_SHM_BLOCK_H
 #define BALLAST_SHM_BLOCK_H
 
 #include "ballast/shm/metrics.h"
 #include "ballast/shm/slot.h"
+#include "redo.h"
 
 enum { CACHE_LINE = 64, STATUS_CLASSES = 10 };
 
 struct ledger {
 	struct slot slot;
+	struct redo redo;
 	_Alignas(64) _Atomic uint64_t counter[N_COUNTERS];
 	_Alignas(
 		64) _Atomic uint64_t folded[STATUS_CLASSES]; /* requests the table had no row for */
@@ -70,6 +72,14 @@ static inline unsigned
 request_rows_log2(uint32_t max_backends)
 {
 	return 64u - (unsigned)__builtin_clzll(4ull * max_backends + 512 - 1);
+}
+
+static inline size_t
+flights_at(uint32_t max_backends)
+{
+	size_t rows = (size_t)1 << request_rows_log2(max_backends);
+
+	return whole_lines(request_rows_at(max_backends) + rows * sizeof(struct request_row));
 }
 
 /* Whoever may write a slot may write all of its block. */

@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "ballast/shm/backend.h"
+#include "ballast/shm/flight.h"
 #include "block.h"
 #include "requests.h"
 
@@ -55,10 +56,9 @@ metrics_counter_info(enum counter counter)
 
 /* An odd number of cache lines: equal places of all slots do not compete for one set of the cache. */
 size_t
-slot_block_bytes(uint32_t max_backends)
+slot_block_bytes(uint32_t max_backends, uint32_t flights)
 {
-	size_t rows = (size_t)1 << request_rows_log2(max_backends);
-	size_t bytes = request_rows_at(max_backends) + rows * sizeof(struct request_row);
+	size_t bytes = flights_at(max_backends) + (flights + (size_t)1) * sizeof(struct flight);
 
 	return whole_lines(bytes) | CACHE_LINE;
 }
@@ -89,27 +89,30 @@ metrics_health_check(const struct shm *s, struct slot *slot, unsigned row, bool 
 	counter_add(&backend_ledger(s, slot, row)->check[success], 1);
 }
 
-static void
-count_duration(struct duration_row *d, uint64_t duration_us)
+unsigned
+duration_bucket(uint64_t duration_us)
 {
 	unsigned bucket = 0;
 
 	while (bucket < DURATION_BUCKETS && duration_us > bounds_us[bucket])
 		bucket++;
-	counter_add(&d->bucket[bucket], 1);
-	counter_add(&d->sum_us, duration_us);
+	return bucket;
 }
 
 void
 metrics_request(const struct shm *s, struct slot *slot, unsigned row, enum method method,
 	int status, uint64_t duration_us)
 {
-	unsigned known = status >= 0 && status <= STATUS_MAX ? (unsigned)status : 0;
+	const struct landing landing = {
+		.counted = true,
+		.row = row,
+		.status = (uint16_t)(status >= 0 && status <= STATUS_MAX ? status : 0),
+		.method = method,
+		.duration_us = duration_us,
+		.also = N_COUNTERS,
+	};
 
-	/* First, also for one who is killed in between: who has no duration has no request to forget. */
-	if (row != BACKEND_NONE)
-		count_duration(&backend_ledger(s, slot, row)->durations, duration_us);
-	requests_count(s, slot, row, method, known);
+	flight_end(s, slot, NULL, &landing);
 }
 
 static bool

@@ -275,3 +275,43 @@ rate_sweep(struct shm *s, uint64_t now_us)
 	}
 	return in_use;
 }
+
+bool
+rate_owes(uint64_t word, uint64_t now_us)
+{
+	return word != 0 && !is_full(word, time_of(now_us));
+}
+
+/* False: the set changed meanwhile. */
+static bool
+bring_into(struct shm *s, _Atomic uint64_t *set, uint64_t word, uint64_t now)
+{
+	struct sight sight = look(set, word & ~TIME_MASK);
+	uint64_t there =
+		sight.way < RATE_WAYS && !is_full(sight.word, now) ? ahead_of(now, sight.word) : 0;
+
+	if (there >= ahead_of(now, word))
+		return true;
+	if (sight.way < RATE_WAYS)
+		return replace(&set[sight.way], sight.word, word);
+	put_in(set, full_bucket(s, word & ~TIME_MASK, now), now);
+	return false; /* its bucket is there, full: once more */
+}
+
+/*
+ * The lower bits of a client's hash choose its set.  With fewer sets some of those bits are not asked for; with more,
+ * further ones that nobody knows any more: each set that may be the client's gets the word.
+ */
+void
+rate_bring(struct shm *s, uint32_t sets, uint32_t set, uint64_t word, uint64_t now_us)
+{
+	uint64_t now = time_of(now_us);
+
+	if (sets == 0 || set >= sets || !rate_owes(word, now_us))
+		return;
+	for (uint32_t i = set & (s->rate_sets - 1); i < s->rate_sets; i += sets) {
+		for (unsigned round = 0; round < ROUNDS; round++)
+			if (bring_into(s, &s->rate[(size_t)i * RATE_WAYS], word, now))
+				break;
+	}
+}

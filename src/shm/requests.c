@@ -74,8 +74,8 @@ row_of_key(const struct shm *s, const struct slot *slot, uint64_t key)
 	return gone != NULL ? occupy(gone, key) : NULL;
 }
 
-void
-requests_count(const struct shm *s, const struct slot *slot, unsigned row, enum method method,
+_Atomic uint64_t *
+requests_counter(const struct shm *s, const struct slot *slot, unsigned row, enum method method,
 	unsigned status)
 {
 	unsigned class = status / 100;
@@ -83,7 +83,18 @@ requests_count(const struct shm *s, const struct slot *slot, unsigned row, enum 
 
 	if (r == NULL)
 		r = row_of_key(s, slot, key_of(row, method, class * 100));
-	counter_add(r != NULL ? &r->count : &ledger_of(s, slot)->folded[class], 1);
+	return r != NULL ? &r->count : &ledger_of(s, slot)->folded[class];
+}
+
+bool
+requests_set(const struct shm *s, const struct slot *slot, unsigned row, enum method method,
+	unsigned status, uint64_t count)
+{
+	struct request_row *r = row_of_key(s, slot, key_of(row, method, status));
+
+	if (r != NULL)
+		atomic_store_explicit(&r->count, count, memory_order_relaxed);
+	return r != NULL;
 }
 
 /*

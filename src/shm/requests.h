@@ -8,9 +8,12 @@
 
 #include "ballast/shm/metrics.h"
 
-/* The slot's own process: adds one; status is below 1000. */
-void requests_count(
+/* The slot's own process: the word that counts these; status is below 1000. */
+_Atomic uint64_t *requests_counter(
 	const struct shm *, const struct slot *, unsigned row, enum method, unsigned status);
+/* The same, but `count` is how many there are.  False: there is no room near its place. */
+bool requests_set(const struct shm *, const struct slot *, unsigned row, enum method,
+	unsigned status, uint64_t count);
 /* Master: a backend's requests in that slot are no more. */
 void requests_forget(const struct shm *, const struct slot *, unsigned row);
 /* Any process: every row that counted something; one key may come from several slots. */

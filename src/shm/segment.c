@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -20,7 +22,9 @@
 #include "ballast/base/clock.h"
 #include "ballast/base/sock.h"
 #include "ballast/shm/backend.h"
+#include "ballast/shm/flight.h"
 #include "ballast/shm/metrics.h"
+#include "ballast/shm/quarantine.h"
 #include "ballast/shm/rate.h"
 
 enum {
@@ -44,7 +48,8 @@ static bool
 shape_is_possible(const struct shm_shape *shape)
 {
 	return shape->max_backends > 0 && shape->max_backends < BACKEND_NONE && shape->slots > 0 &&
-	       shape->slots <= SLOTS_MAX && shape->rate_rows <= RATE_ROWS_MAX;
+	       shape->slots <= SLOTS_MAX && shape->rate_rows <= RATE_ROWS_MAX &&
+	       shape->flights <= FLIGHTS_MAX;
 }
 
 static uint64_t
@@ -69,9 +74,10 @@ lay_out(struct shm_head *h, const struct shm_shape *shape)
 	h->head_bytes = sizeof(*h);
 	h->shape = *shape;
 	h->shape.rate_rows = rate_rows_of(shape->rate_rows);
-	h->slot_bytes = slot_block_bytes(shape->max_backends);
+	h->slot_bytes = slot_block_bytes(shape->max_backends, shape->flights);
 	place(&end, sizeof(*h));
 	h->shared_at = place(&end, sizeof(struct shm_shared));
+	h->suspects_at = place(&end, SUSPECTS * sizeof(struct suspect));
 	h->backends_at = place(&end, shape->max_backends * sizeof(struct backend));
 	h->verdicts_at = place(&end, shape->max_backends * sizeof(uint32_t));
 	h->slots_at = place(&end, shape->slots * h->slot_bytes);
@@ -92,6 +98,7 @@ static void
 view(struct shm *s, char *base, const struct shm_head *plan)
 {
 	void *head = base, *shared = base + plan->shared_at, *rate = base + plan->rate_at;
+	void *suspects = base + plan->suspects_at;
 	void *backends = base + plan->backends_at, *verdicts = base + plan->verdicts_at;
 
 	*s = (struct shm){
@@ -99,12 +106,14 @@ view(struct shm *s, char *base, const struct shm_head *plan)
 		.size = (size_t)plan->size,
 		.head = head,
 		.shared = shared,
+		.suspects = suspects,
 		.backends = backends,
 		.verdicts = verdicts,
 		.slots = base + plan->slots_at,
 		.rate = rate,
 		.max_backends = plan->shape.max_backends,
 		.n_slots = plan->shape.slots,
+		.n_flights = plan->shape.flights,
 		.rate_sets = plan->shape.rate_rows / RATE_WAYS,
 		.slot_bytes = (size_t)plan->slot_bytes,
 	};
@@ -127,16 +136,16 @@ furnish(int fd, const struct shm_head *plan, gid_t gid)
 }
 
 static int
-random_key(uint8_t key[16])
+random_key(void *key, size_t n)
 {
 	ssize_t got;
 
 	do
-		got = getrandom(key, 16, 0);
+		got = getrandom(key, n, 0);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
-	return got == 16 ? 0 : -EIO;
+	return got == (ssize_t)n ? 0 : -EIO;
 }
 
 static void
@@ -149,11 +158,13 @@ publish(struct shm_head *head, const struct shm_head *plan)
 static int
 fill(struct shm *s, int fd, struct shm_head *plan, gid_t gid)
 {
-	int rc = random_key(plan->rate_key);
+	int rc = random_key(plan->rate_key, sizeof(plan->rate_key));
 	void *base;
 
 	plan->master_pid = getpid();
 	plan->created_wall_us = clock_wall_us();
+	if (rc == 0)
+		rc = random_key(&plan->print_key, sizeof(plan->print_key));
 	if (rc == 0)
 		rc = furnish(fd, plan, gid);
 	if (rc < 0)
@@ -197,9 +208,9 @@ head_is_ours(const struct shm_head *theirs, uint64_t file_bytes)
 	       theirs->head_bytes == sizeof(h) && lay_out(&h, &theirs->shape) &&
 	       theirs->shape.rate_rows == h.shape.rate_rows && theirs->size == h.size &&
 	       h.size == file_bytes && theirs->shared_at == h.shared_at &&
-	       theirs->backends_at == h.backends_at && theirs->verdicts_at == h.verdicts_at &&
-	       theirs->slots_at == h.slots_at && theirs->rate_at == h.rate_at &&
-	       theirs->slot_bytes == h.slot_bytes;
+	       theirs->suspects_at == h.suspects_at && theirs->backends_at == h.backends_at &&
+	       theirs->verdicts_at == h.verdicts_at && theirs->slots_at == h.slots_at &&
+	       theirs->rate_at == h.rate_at && theirs->slot_bytes == h.slot_bytes;
 }
 
 /* The magic before the rest, and the rest as a copy: what was checked is what is used. */
@@ -216,7 +227,7 @@ read_head(const void *base)
 }
 
 static int
-map_if_ours(struct shm *s, int fd)
+map_if_ours(struct shm *s, int fd, int rights)
 {
 	struct shm_head head;
 	struct stat st;
@@ -226,7 +237,7 @@ map_if_ours(struct shm *s, int fd)
 		return -errno;
 	if (st.st_size < (off_t)sizeof(head))
 		return -EPROTO;
-	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	base = mmap(NULL, (size_t)st.st_size, rights, MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED)
 		return -errno;
 	head = read_head(base);
@@ -238,18 +249,49 @@ map_if_ours(struct shm *s, int fd)
 	return 0;
 }
 
-int
-shm_attach(struct shm *s, const char *name)
+static int
+map_named(struct shm *s, const char *name, int how, int rights)
 {
-	int fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
+	int fd = shm_open(name, how | O_CLOEXEC, 0);
 	int rc;
 
 	memset(s, 0, sizeof(*s));
 	if (fd < 0)
 		return -errno;
-	rc = map_if_ours(s, fd);
+	rc = map_if_ours(s, fd, rights);
 	fd_close(&fd);
 	return rc;
+}
+
+int
+shm_attach(struct shm *s, const char *name)
+{
+	return map_named(s, name, O_RDONLY, PROT_READ);
+}
+
+int
+shm_adopt(struct shm *s, const char *name, const struct shm_shape *shape)
+{
+	int rc = map_named(s, name, O_RDWR, PROT_READ | PROT_WRITE);
+
+	if (rc < 0)
+		return rc;
+	if (s->max_backends == shape->max_backends && s->n_slots == shape->slots &&
+		s->head->shape.rate_rows == rate_rows_of(shape->rate_rows))
+		return 0;
+	shm_detach(s);
+	return -EPROTO;
+}
+
+/* shm_open(3) has no word for it; on Linux its names are files in this directory. */
+int
+shm_rename(const char *from, const char *to)
+{
+	char path[2][NAME_MAX + 16];
+
+	snprintf(path[0], sizeof(path[0]), "/dev/shm%s", from);
+	snprintf(path[1], sizeof(path[1]), "/dev/shm%s", to);
+	return rename(path[0], path[1]) < 0 ? -errno : 0;
 }
 
 void

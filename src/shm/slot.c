@@ -1,12 +1,17 @@
 /*
  * Slots: the ledgers of processes, and sums over them.  The master claims a
  * slot before the fork and folds it after the reap; in between only the slot's
- * own process writes.  Invariant: the gauges of a FREE slot are nothing, so sums
- * pass it over by its state alone.  Counters are metrics.c's and survive a fold.
+ * own process writes.  Invariants: the gauges of a FREE slot are nothing, so sums
+ * pass it over by its state alone; while a program is replaced there are two
+ * masters, so a slot is whose number stands in `owner`, from before it is claimed
+ * until after it is folded.  Counters are metrics.c's and survive a fold.
  */
 #include "ballast/shm/slot.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "block.h"
 
@@ -91,6 +96,13 @@ folded(const struct slot *slot)
 	return atomic_load_explicit(&slot->folded, memory_order_relaxed);
 }
 
+/* FREE comes before the fold is over, no owner after it. */
+static bool
+is_claimable(const struct slot *slot)
+{
+	return atomic_load_explicit(&slot->owner, memory_order_acquire) == 0 && is_free(slot);
+}
+
 /* The one folded longest ago; one that never was comes first, being 0. */
 static struct slot *
 longest_free(const struct shm *s)
@@ -100,7 +112,7 @@ longest_free(const struct shm *s)
 	for (unsigned i = 0; i < s->n_slots; i++) {
 		struct slot *slot = slot_at(s, i);
 
-		if (is_free(slot) && (best == NULL || folded(slot) < folded(best)))
+		if (is_claimable(slot) && (best == NULL || folded(slot) < folded(best)))
 			best = slot;
 	}
 	return best;
@@ -109,8 +121,13 @@ longest_free(const struct shm *s)
 struct slot *
 slot_claim(struct shm *s, enum slot_role role, uint32_t generation, uint32_t number)
 {
-	struct slot *slot = longest_free(s);
+	struct slot *slot;
+	int32_t nobody;
 
+	do {
+		slot = longest_free(s);
+		nobody = 0;
+	} while (slot != NULL && !atomic_compare_exchange_strong(&slot->owner, &nobody, getpid()));
 	if (slot == NULL)
 		return NULL;
 	set(&slot->role, role);
@@ -118,6 +135,39 @@ slot_claim(struct shm *s, enum slot_role role, uint32_t generation, uint32_t num
 	set(&slot->number, number);
 	slot_set_state(slot, SLOT_STARTING);
 	return slot;
+}
+
+/* Against slot_is_orphaned: of two that write and then look, one at least sees the other. */
+bool
+slot_enter(struct slot *slot, int32_t owner)
+{
+	atomic_store(&slot->pid, getpid());
+	return atomic_load(&slot->owner) == owner;
+}
+
+static bool
+is_dead(int32_t pid)
+{
+	return pid == 0 || (kill(pid, 0) < 0 && errno == ESRCH);
+}
+
+bool
+slot_is_used(const struct slot *slot)
+{
+	return atomic_load_explicit(&slot->owner, memory_order_relaxed) != 0;
+}
+
+bool
+slot_is_orphaned(struct slot *slot)
+{
+	int32_t owner = atomic_load(&slot->owner);
+
+	if (owner == 0)
+		return false;
+	if (owner != getpid() && (!is_dead(owner) || !atomic_compare_exchange_strong(
+							     &slot->owner, &owner, getpid())))
+		return false;
+	return is_dead(atomic_load(&slot->pid));
 }
 
 static uint64_t
@@ -147,10 +197,14 @@ clear_gauges(const struct shm *s, struct slot *slot)
 		set(&slot->clients[state], 0);
 	set(&slot->lag_us, 0);
 	set(&slot->door, DOOR_SHUT);
+	set(&slot->in_hand, 0);
 	atomic_store_explicit(&slot->beat_us, 0, memory_order_relaxed);
 }
 
-/* FREE first: the sums are right from that store on, however long the rest takes. */
+/*
+ * FREE first: the sums are right from that store on, however long the rest takes.  The owner last: from there on
+ * somebody else may claim it.
+ */
 void
 slot_fold(struct shm *s, struct slot *slot)
 {
@@ -160,6 +214,7 @@ slot_fold(struct shm *s, struct slot *slot)
 	atomic_store_explicit(&slot->started_us, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->folded, folds(s) + 1, memory_order_relaxed);
 	clear_gauges(s, slot);
+	atomic_store_explicit(&slot->owner, 0, memory_order_release);
 }
 
 uint32_t
@@ -186,6 +241,19 @@ turns(const struct slot *slot, uint64_t now_us)
 	uint64_t beat_us = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
 
 	return beat_us == 0 || now_us < beat_us + STUCK_US;
+}
+
+unsigned
+slots_stalled(const struct shm *s, uint64_t now_us)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		n += !is_free(slot) && get(&slot->role) == ROLE_WORKER && !turns(slot, now_us);
+	}
+	return n;
 }
 
 static bool
@@ -219,6 +287,65 @@ slots_idlest_other(const struct shm *s, const struct slot *self, uint64_t now_us
 			idlest = slot;
 	}
 	return idlest;
+}
+
+unsigned
+slots_free(const struct shm *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_slots; i++)
+		n += is_claimable(slot_at(s, i));
+	return n;
+}
+
+unsigned
+slots_of_role(const struct shm *s, enum slot_role role)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		n += !is_free(slot) && get(&slot->role) == role;
+	}
+	return n;
+}
+
+static bool
+serves_a_generation(const struct slot *slot)
+{
+	uint32_t role = get(&slot->role);
+
+	return !is_free(slot) && (role == ROLE_WORKER || role == ROLE_CHECKER);
+}
+
+uint32_t
+slots_oldest_generation(const struct shm *s, uint32_t newest)
+{
+	uint32_t oldest = newest;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (serves_a_generation(slot) && get(&slot->generation) < oldest)
+			oldest = get(&slot->generation);
+	}
+	return oldest;
+}
+
+uint32_t
+slots_newest_generation(const struct shm *s, uint32_t oldest)
+{
+	uint32_t newest = oldest;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (serves_a_generation(slot) && get(&slot->generation) > newest)
+			newest = get(&slot->generation);
+	}
+	return newest;
 }
 
 uint32_t

@@ -19,7 +19,13 @@
 #include "ballast/base/sock.h"
 #include "ballast/proxy/proxy.h"
 
-enum { LIMIT_DRAIN = PROXY_LIMITS, LIMIT_IDLE_GRACE, BEAT_MS = 1000, IDLE_GRACE_US = 200000 };
+enum {
+	LIMIT_DRAIN = PROXY_LIMITS,
+	LIMIT_IDLE_GRACE,
+	BEAT_MS = 1000,
+	BEAT_US = 900000,
+	IDLE_GRACE_US = 200000
+};
 
 struct worker {
 	const struct worker_setup *setup;
@@ -50,14 +56,16 @@ worker_memory_bytes(const struct config *cfg)
 }
 
 /*
- * A connection that is idle at this moment may have its next request on the way: for a moment it is
- * still answered, and told to close.  The slot says so only when nothing new is taken any more: a reload is
- * complete then.
+ * When the service ends, a connection that is idle at this moment may have its next request on the way: for a
+ * moment it is still answered, and told to close.  The slot says so only when nothing new is taken any more: a
+ * reload is complete then.
  */
 static void
 leave(struct worker *w, bool idle_too)
 {
 	proxy_accept_rest(w->proxy); /* nobody else may be left to take them */
+	if (idle_too)
+		proxy_take_handed(w->proxy);
 	proxy_retire(w->proxy);
 	slot_set_state(w->setup->slot, SLOT_DRAINING);
 	if (!w->leaving)
@@ -102,6 +110,7 @@ control_wake(struct watch *watch)
 		switch (message) {
 		case CONTROL_RETIRE:
 			leave(w, false);
+			proxy_hand_over(w->proxy);
 			break;
 		case CONTROL_LOG:
 			log_replace(passed);
@@ -181,6 +190,7 @@ start(struct worker *w)
 		.listener = s->listener,
 		.bells = s->bells,
 		.n_bells = s->n_bells,
+		.handover = { s->handover[0], s->handover[1] },
 		.access_log = s->access_log,
 		.admin = s->admin,
 	};
@@ -206,6 +216,8 @@ start(struct worker *w)
 	rc = s->sandbox ? sandbox_enter() : 0;
 	if (rc < 0)
 		return rc;
+	/* The first beat: from here on silence is counted. */
+	atomic_store_explicit(&s->slot->beat_us, clock_now_us(), memory_order_relaxed);
 	slot_set_state(s->slot, SLOT_READY);
 	return control_send(s->control, CONTROL_READY);
 }
@@ -226,7 +238,7 @@ stop(struct worker *w)
 static void
 beat(struct worker *w, uint64_t now_us)
 {
-	if (now_us - w->beat_us < BEAT_MS * UINT64_C(1000))
+	if (now_us - w->beat_us < BEAT_US)
 		return;
 	w->beat_us = now_us;
 	proxy_beat(w->proxy);

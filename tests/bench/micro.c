@@ -76,7 +76,7 @@ least(struct world *w, void (*batch)(struct world *), unsigned ms)
 static void
 open_world(struct world *w, uint32_t clients)
 {
-	struct shm_shape shape = { BACKENDS_MAX, 6, clients };
+	struct shm_shape shape = { BACKENDS_MAX, 6, clients, 0 };
 	char name[64];
 
 	snprintf(name, sizeof(name), "/ballast-micro-%ld", (long)getpid());

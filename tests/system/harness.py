@@ -211,6 +211,7 @@ class Ballast:
         self.env = {"LOG_ENV": "prod"}
         self.env.update(env or {})
         self.wrapper = []
+        self.program = BALLAST
         self.process = None
         self.segments = []
         self.expected_exit = 0
@@ -250,7 +251,7 @@ class Ballast:
         """Start without waiting for anything."""
         with open(self.path("stderr"), "ab") as errors, open(self.path("stdout"), "ab") as out:
             self.process = subprocess.Popen(
-                self.wrapper + [BALLAST] + self.arguments() + self.flags, stdin=subprocess.DEVNULL,
+                self.wrapper + [self.program] + self.arguments() + self.flags, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=errors, env=self.environment())
         return self
 

@@ -80,7 +80,7 @@ class Daemon(harness.Case):
 
     def test_orders_without_an_instance_say_so(self):
         lb = self.prepare(["http://127.0.0.1:1"])
-        for word in ("reload", "stop", "quit", "reopen"):
+        for word in ("reload", "stop", "quit", "reopen", "upgrade"):
             done = lb.order(word)
             self.assertEqual(done.returncode, 1, word)
             self.assertNotEqual(done.stderr + done.stdout, "")

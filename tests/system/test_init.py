@@ -117,6 +117,29 @@ class InitScript(Installed):
         self.assertNotIn(self.pid(), (0, first))
         self.assertEqual(wire.ask(self.port).status, 200)
 
+    def test_upgrade_is_another_master_and_a_refused_one_is_told(self):
+        one = self.origin("one")
+        self.configure([one.url])
+        self.expect("upgrade", 7)
+        self.expect("start", 0)
+        first = self.pid()
+        self.assertIn("upgraded: pid ", self.expect("upgrade", 0).stdout)
+        second = self.pid()
+        self.assertNotIn(second, (0, first))
+        self.assertEqual(harness.title_of(second), "ballast: master")
+        self.assertEqual(wire.ask(self.port).status, 200)
+        self.assertIn(str(second), self.expect("status", 0).stdout)
+        harness.wait_for(lambda: not harness.is_alive(first), "the first master to leave")
+
+        os.rename(self.at("sbin/ballast"), self.at("sbin/good"))
+        with open(self.at("sbin/ballast"), "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\n[ -z \"$BALLAST_UPGRADE\" ] || exit 1\nexec %s \"$@\"\n" % self.at("sbin/good"))
+        os.chmod(self.at("sbin/ballast"), 0o755)
+        self.assertIn("carries on", self.expect("upgrade", 1).stderr)
+        self.assertEqual(self.pid(), second)
+        self.assertEqual(wire.ask(self.port).status, 200)
+        self.expect("stop", 0)
+
     def test_a_bad_configuration_stops_nothing(self):
         one = self.origin("one")
         self.configure([one.url])
@@ -124,7 +147,8 @@ class InitScript(Installed):
         first = self.pid()
         with open(self.at("etc/ballast/config.yaml"), "a", encoding="utf-8") as file:
             file.write("strategy: none\n")
-        for word, status in (("configtest", 1), ("restart", 6), ("reload", 6), ("force-reload", 6)):
+        for word, status in (("configtest", 1), ("restart", 6), ("reload", 6), ("upgrade", 6),
+                             ("force-reload", 6)):
             done = self.expect(word, status)
             self.assertIn("config.yaml:4:11: ", done.stdout + done.stderr, word)
         self.assertEqual(self.pid(), first)

@@ -33,7 +33,7 @@ world_name(void)
 static inline void
 world_open(struct shm *s, uint32_t max_backends, uint32_t slots, uint32_t rate_rows)
 {
-	struct shm_shape shape = { max_backends, slots, rate_rows };
+	struct shm_shape shape = { max_backends, slots, rate_rows, 0 };
 
 	ck_assert_int_eq(shm_create(s, world_name(), &shape, (gid_t)-1), 0);
 	ck_assert_int_eq(shm_remove(world_name()), 0);

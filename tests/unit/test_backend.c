@@ -26,15 +26,6 @@ load(struct shm *s, const char *const *urls, uint32_t generation, uint32_t oldes
 	backend_retire_others(s, generation);
 }
 
-/* What the master does when a reload fails. */
-static void
-restore(struct shm *s, const char *const *urls, uint32_t generation, uint32_t oldest)
-{
-	for (; *urls != NULL; urls++)
-		ck_assert_int_ge(backend_assign(s, *urls, generation, oldest), 0);
-	backend_restore(s, generation);
-}
-
 #define URLS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 /* The same order of events with an index and without: the same rows. */
@@ -203,7 +194,7 @@ START_TEST(a_reload_that_fails_leaves_everything_as_it_was)
 		ck_assert_int_ge(backend_assign(&s, "http://a", failed, 1), 0);
 		ck_assert_int_ge(backend_assign(&s, "http://gone", failed, 1), 0);
 		ck_assert_int_ge(backend_assign(&s, url, failed, 1), 2);
-		restore(&s, URLS("http://a", "http://b"), 2, 1);
+		load(&s, URLS("http://a", "http://b"), 2, 1); /* what the master restores */
 		backend_forget_failed(&s, 2);
 		ck_assert(is_configured(&s, 0) && !backend_is_up(&s, 0));
 		ck_assert(!is_configured(&s, 1)); /* gone, and generation 1 may still use it */
@@ -224,7 +215,7 @@ START_TEST(a_row_of_a_reload_that_failed_is_not_taken_over_while_its_workers_liv
 	load(&s, URLS("http://a", "http://b"), 1, 1);
 	ck_assert_int_eq(backend_assign(&s, "http://b", 2, 1), 1);
 	ck_assert_int_eq(backend_assign(&s, "http://c", 2, 1), 2);
-	restore(&s, URLS("http://a", "http://b"), 1, 1);
+	load(&s, URLS("http://a", "http://b"), 1, 1);
 	ck_assert(is_configured(&s, 1) && !is_configured(&s, 2));
 	load(&s, URLS("http://a"), 3, 1);
 	ck_assert_int_eq(backend_assign(&s, "http://d", 4, 2), -1); /* 2 still drains */
@@ -243,9 +234,9 @@ START_TEST(a_row_that_only_failed_reloads_named_is_free_when_they_are_gone)
 	world_open(&s, 2, 1, 8);
 	load(&s, URLS("http://a"), 1, 1);
 	ck_assert_int_eq(backend_assign(&s, "http://b", 2, 1), 1);
-	restore(&s, URLS("http://a"), 1, 1);
+	load(&s, URLS("http://a"), 1, 1);
 	ck_assert_int_eq(backend_assign(&s, "http://c", 3, 1), -1);
-	restore(&s, URLS("http://a"), 1, 1);
+	load(&s, URLS("http://a"), 1, 1);
 	backend_forget_failed(&s, 1);
 	ck_assert_int_eq(backend_assign(&s, "http://c", 4, 1), 1);
 	shm_detach(&s);

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../src/master/pidfile.h"
 #include "../../src/master/privileges.h"
 
 #include "harness.h"
@@ -120,6 +121,45 @@ START_TEST(the_holder_of_a_pidfile_is_found_by_its_lock)
 	ck_assert_int_eq(
 		access(in_dir("pid"), F_OK), 0); /* the text is still there, the lock is not */
 	ck_assert_int_eq(pidfile_holder(in_dir("pid")), 0);
+}
+END_TEST
+
+/* As after an exec: another descriptor of the same open file. */
+START_TEST(an_inherited_pidfile_is_locked_until_its_last_holder_leaves)
+{
+	struct pidfile first = { .fd = -1 }, next = { .fd = -1 };
+	const char *path = in_dir("pid");
+	struct err err;
+
+	err_init(&err);
+	ck_assert(pidfile_take(&first, path, &err));
+	ck_assert_int_eq(pwrite(first.fd, "1234567890\n", 11, 0), 11);
+	ck_assert(pidfile_inherit(&next, dup(first.fd), path, &err));
+	pidfile_leave(&first);
+	ck_assert_int_eq(pidfile_holder(path), 1234567890);
+	ck_assert_int_eq(pidfile_tell(&next), 0);
+	ck_assert_int_eq(pidfile_holder(path), getpid());
+	pidfile_remove_ours(&next);
+	ck_assert_int_eq(next.fd, -1);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	err_free(&err);
+}
+END_TEST
+
+START_TEST(an_inherited_pidfile_that_is_another_file_is_refused)
+{
+	struct pidfile first = { .fd = -1 }, next = { .fd = -1 };
+	struct err err;
+
+	err_init(&err);
+	ck_assert(pidfile_take(&first, in_dir("pid"), &err));
+	ck_assert(!pidfile_inherit(&next, dup(first.fd), in_dir("other"), &err));
+	ck_assert(err_any(&err));
+	ck_assert_int_eq(next.fd, -1);
+	rename(in_dir("pid"), in_dir("other"));
+	pidfile_remove_ours(&first); /* what lies there is not ours any more */
+	ck_assert_int_eq(access(in_dir("other"), F_OK), 0);
+	err_free(&err);
 }
 END_TEST
 
@@ -350,6 +390,8 @@ daemon_suite(void)
 	tcase_add_checked_fixture(t, make_dir, remove_dir);
 	tcase_add_test(t, a_second_instance_is_told_the_pid_of_the_first);
 	tcase_add_test(t, the_holder_of_a_pidfile_is_found_by_its_lock);
+	tcase_add_test(t, an_inherited_pidfile_is_locked_until_its_last_holder_leaves);
+	tcase_add_test(t, an_inherited_pidfile_that_is_another_file_is_refused);
 	tcase_add_test(t, a_master_that_has_not_written_its_pid_is_starting);
 	tcase_add_test(t, a_pidfile_in_no_directory_is_a_clear_error);
 	tcase_add_test(t, a_runtime_directory_is_made_with_exact_rights);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ballast/base/sock.h"
+
 #include "harness.h"
 
 static struct addr
@@ -42,6 +44,30 @@ START_TEST(a_free_port_is_known_but_remembered_as_any)
 	ck_assert(addr_eq(&l->configured, &any));
 	listener_release(&l);
 	ck_assert_ptr_null(l);
+}
+END_TEST
+
+/* The file belongs to whoever has the instance, however many masters have the socket. */
+START_TEST(a_shared_unix_socket_keeps_its_file)
+{
+	char path[64], text[80];
+	struct addr a, bound;
+	struct listener *first, *next;
+
+	snprintf(path, sizeof(path), "/tmp/ballast-unit-%ld", (long)getpid());
+	snprintf(text, sizeof(text), "unix:%s", path);
+	a = address(text);
+	first = open_good(&a);
+	next = listener_inherit(dup(first->fd), &a);
+	ck_assert_ptr_nonnull(next);
+	ck_assert(addr_eq(&next->configured, &a) && addr_eq(&next->bound, &first->bound));
+	ck_assert_int_eq(sock_name(next->fd, &bound), 0);
+	first->shared = true;
+	listener_release(&first);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	next->shared = false;
+	listener_release(&next);
+	ck_assert_int_eq(access(path, F_OK), -1);
 }
 END_TEST
 
@@ -99,6 +125,7 @@ listener_suite(void)
 	TCase *t = tcase_create("listener");
 
 	tcase_add_test(t, a_free_port_is_known_but_remembered_as_any);
+	tcase_add_test(t, a_shared_unix_socket_keeps_its_file);
 	tcase_add_test(t, it_is_open_until_the_last_hold_is_released);
 	tcase_add_test(t, a_taken_port_is_an_error_that_names_option_and_address);
 	tcase_add_test(t, the_file_of_a_unix_socket_goes_with_it);

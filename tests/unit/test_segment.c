@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "ballast/shm/backend.h"
+#include "ballast/shm/flight.h"
 #include "ballast/shm/metrics.h"
 #include "ballast/shm/rate.h"
 #include "ballast/shm/slot.h"
@@ -30,7 +31,7 @@ remove_rest(void)
 	shm_unlink(world_name());
 }
 
-static const struct shm_shape small = { 3, 2, 8 };
+static const struct shm_shape small = { 3, 2, 8, 0 };
 
 static void
 create(struct shm *s, const struct shm_shape *shape)
@@ -67,8 +68,8 @@ stat_segment(struct stat *st)
 
 START_TEST(its_parts_lie_one_behind_the_other_each_on_a_page)
 {
-	static const struct shm_shape shapes[] = { { 1, 1, 0 }, { 3, 2, 8 }, { 1024, 20, 131072 },
-		{ 1023, 7, 100 }, { 16384, 3, 9 } };
+	static const struct shm_shape shapes[] = { { 1, 1, 0, 0 }, { 3, 2, 8, 0 },
+		{ 1024, 20, 131072, 0 }, { 1023, 7, 100, 0 }, { 16384, 3, 9, 0 } };
 
 	for (size_t i = 0; i < N(shapes); i++) {
 		struct shm s;
@@ -97,7 +98,7 @@ END_TEST
 
 START_TEST(a_thousand_backends_and_twenty_slots_stay_well_below_16_mib)
 {
-	struct shm_shape shape = { 1024, 20, 131072 };
+	struct shm_shape shape = { 1024, 20, 131072, 0 };
 
 	ck_assert_uint_lt(shm_bytes_needed(&shape), 10u << 20);
 }
@@ -111,7 +112,7 @@ START_TEST(rate_rows_are_rounded_up_to_a_power_of_two)
 		{ 131073, 32768 } };
 
 	for (size_t i = 0; i < N(cases); i++) {
-		struct shm_shape shape = { 1, 1, cases[i].wanted };
+		struct shm_shape shape = { 1, 1, cases[i].wanted, 0 };
 		struct shm s;
 
 		create(&s, &shape);
@@ -184,7 +185,7 @@ END_TEST
 
 START_TEST(all_its_pages_are_there_from_the_start)
 {
-	struct shm_shape shape = { 64, 4, 4096 };
+	struct shm_shape shape = { 64, 4, 4096, 0 };
 	struct stat st;
 	struct shm s;
 
@@ -213,8 +214,9 @@ END_TEST
 
 START_TEST(a_shape_that_cannot_be_is_refused_and_leaves_nothing)
 {
-	static const struct shm_shape shapes[] = { { 0, 1, 8 }, { 1, 0, 8 }, { 65535, 1, 8 },
-		{ UINT32_MAX, 1, 8 }, { 1, UINT32_MAX, 8 }, { 1, 1, UINT32_MAX } };
+	static const struct shm_shape shapes[] = { { 0, 1, 8, 0 }, { 1, 0, 8, 0 },
+		{ 65535, 1, 8, 0 }, { UINT32_MAX, 1, 8, 0 }, { 1, UINT32_MAX, 8, 0 },
+		{ 1, 1, UINT32_MAX, 0 } };
 
 	for (size_t i = 0; i < N(shapes); i++) {
 		struct shm s;
@@ -280,6 +282,50 @@ START_TEST(who_attaches_reads_what_the_master_wrote)
 }
 END_TEST
 
+START_TEST(who_adopts_goes_on_with_it_and_only_with_one_of_the_same_shape)
+{
+	struct shm_shape others[] = { small, small, small };
+	struct shm master, next;
+
+	others[0].max_backends++;
+	others[1].slots++;
+	others[2].rate_rows = 2 * small.rate_rows + 8;
+	create(&master, &small);
+	ck_assert_int_eq(shm_adopt(&next, world_name(), &small), 0);
+	atomic_store(&next.shared->cursor, 5);
+	ck_assert_uint_eq(atomic_load(&master.shared->cursor), 5);
+	shm_detach(&next);
+	for (size_t i = 0; i < N(others); i++) {
+		ck_assert_int_eq(shm_adopt(&next, world_name(), &others[i]), -EPROTO);
+		ck_assert_ptr_null(next.base);
+	}
+	master.head->version++;
+	ck_assert_int_eq(shm_adopt(&next, world_name(), &small), -EPROTO);
+	destroy(&master);
+	ck_assert_int_eq(shm_adopt(&next, world_name(), &small), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_new_one_takes_the_name_of_the_old_one_at_once)
+{
+	struct shm old, next, tool;
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s.new", world_name());
+	create(&old, &small);
+	ck_assert_int_eq(shm_create(&next, name, &small, (gid_t)-1), 0);
+	atomic_store(&next.shared->cursor, 6);
+	ck_assert_int_eq(shm_rename(name, world_name()), 0);
+	ck_assert_int_eq(shm_attach(&tool, world_name()), 0);
+	ck_assert_uint_eq(atomic_load(&tool.shared->cursor), 6);
+	ck_assert_int_eq(shm_remove(name), -ENOENT);
+	ck_assert_int_eq(shm_rename(name, world_name()), -ENOENT);
+	shm_detach(&tool);
+	shm_detach(&next);
+	destroy(&old);
+}
+END_TEST
+
 START_TEST(who_attaches_cannot_write)
 {
 	struct shm master, tool;
@@ -307,10 +353,12 @@ enum damage {
 	MORE_BACKENDS,
 	NO_BACKENDS,
 	MORE_SLOTS,
+	MORE_FLIGHTS,
 	HUGE_SLOTS,
 	RATE_ROWS,
 	ODD_RATE_ROWS,
 	SHARED_AT,
+	SUSPECTS_AT,
 	BACKENDS_AT,
 	SLOTS_AT,
 	RATE_AT,
@@ -343,6 +391,9 @@ damage(struct shm_head *h, enum damage what)
 	case MORE_SLOTS:
 		h->shape.slots++;
 		break;
+	case MORE_FLIGHTS:
+		h->shape.flights++;
+		break;
 	case HUGE_SLOTS:
 		h->shape.slots = UINT32_MAX;
 		break;
@@ -354,6 +405,9 @@ damage(struct shm_head *h, enum damage what)
 		break;
 	case SHARED_AT:
 		h->shared_at += 64;
+		break;
+	case SUSPECTS_AT:
+		h->suspects_at += 4096;
 		break;
 	case BACKENDS_AT:
 		h->backends_at = h->size;
@@ -450,6 +504,8 @@ main(void)
 	tcase_add_test(t, a_segment_for_which_there_is_no_room_leaves_nothing);
 	tcase_add_test(t, a_name_that_cannot_be_is_an_error);
 	tcase_add_test(t, who_attaches_reads_what_the_master_wrote);
+	tcase_add_test(t, who_adopts_goes_on_with_it_and_only_with_one_of_the_same_shape);
+	tcase_add_test(t, a_new_one_takes_the_name_of_the_old_one_at_once);
 	tcase_add_test(t, who_attaches_cannot_write);
 	tcase_add_test(t, nothing_that_is_not_exactly_ours_is_attached);
 	tcase_add_test(t, a_file_of_another_size_is_not_attached);

@@ -77,6 +77,156 @@ START_TEST(slots_never_used_come_first_then_the_longest_free)
 }
 END_TEST
 
+enum { MASTERS = 4, EACH = 16 };
+
+struct crowd {
+	struct shm *shm;
+	_Atomic uint32_t *claimed; /* how often each slot was */
+	_Atomic uint32_t arrived;
+};
+
+static int
+claim_some(unsigned number, void *arg)
+{
+	struct crowd *c = arg;
+
+	for (unsigned i = 0; i < EACH; i++) {
+		struct slot *slot;
+
+		rendezvous(&c->arrived, MASTERS, i);
+		slot = slot_claim(c->shm, ROLE_WORKER, number, i);
+		if (slot == NULL || atomic_load(&slot->owner) != getpid())
+			return 1;
+		atomic_fetch_add(&c->claimed[slot_index(c->shm, slot)], 1);
+	}
+	return 0;
+}
+
+START_TEST(masters_that_claim_at_once_never_get_the_same_slot)
+{
+	struct shm s;
+	struct crowd *c = world_shared(sizeof(*c));
+
+	world_open(&s, 4, MASTERS * EACH, 8);
+	c->shm = &s;
+	c->claimed = world_shared(MASTERS * EACH * sizeof(*c->claimed));
+	children_run(MASTERS, claim_some, c);
+	for (unsigned i = 0; i < MASTERS * EACH; i++)
+		ck_assert_uint_eq(atomic_load(&c->claimed[i]), 1);
+	ck_assert_uint_eq(slots_free(&s), 0);
+	shm_detach(&s);
+}
+END_TEST
+
+struct family {
+	struct shm *shm;
+	struct slot *slot;
+	pid_t child; /* stored in the slot; 0: the master died before */
+};
+
+static int
+claim_and_die(unsigned number, void *arg)
+{
+	struct family *f = arg;
+	struct slot *slot = slot_claim(f->shm, ROLE_WORKER, 1, number);
+
+	atomic_store(&slot->pid, f->child);
+	f->slot = slot;
+	return 0;
+}
+
+static struct slot *
+left_by_a_dead_master(struct shm *s, pid_t child)
+{
+	struct family *f = world_shared(sizeof(*f));
+
+	f->shm = s;
+	f->child = child;
+	children_run(1, claim_and_die, f);
+	return f->slot;
+}
+
+/* The process that is running this test stands for one that lives. */
+START_TEST(what_a_dead_master_left_is_an_orphan_when_its_process_is_dead_too)
+{
+	struct slot *slot;
+	struct shm s;
+
+	world_open(&s, 4, 4, 8);
+	slot = left_by_a_dead_master(&s, 0);
+	ck_assert(slot_is_orphaned(slot));
+	slot_fold(&s, slot);
+	ck_assert(!slot_is_orphaned(slot));
+	ck_assert_uint_eq(slots_free(&s), 4);
+
+	slot = left_by_a_dead_master(&s, getppid());
+	ck_assert(!slot_is_orphaned(slot));
+	ck_assert_int_eq(atomic_load(&slot->owner), getpid());
+	ck_assert_uint_eq(slots_of_role(&s, ROLE_WORKER), 1);
+	atomic_store(&slot->pid, 0);
+	ck_assert(slot_is_orphaned(slot));
+	shm_detach(&s);
+}
+END_TEST
+
+START_TEST(a_slot_of_a_living_master_is_no_orphan)
+{
+	struct slot *slot;
+	struct shm s;
+
+	world_open(&s, 4, 4, 8);
+	slot = slot_claim(&s, ROLE_WORKER, 1, 1);
+	atomic_store(&slot->owner, getppid());
+	ck_assert(!slot_is_orphaned(slot));
+	ck_assert_int_eq(atomic_load(&slot->owner), getppid());
+	shm_detach(&s);
+}
+END_TEST
+
+START_TEST(a_child_enters_the_slot_that_its_master_claimed_and_no_other_one)
+{
+	struct slot *slot;
+	struct shm s;
+
+	world_open(&s, 4, 4, 8);
+	slot = left_by_a_dead_master(&s, 0);
+	ck_assert(slot_enter(slot, atomic_load(&slot->owner)));
+	ck_assert_int_eq(atomic_load(&slot->pid), getpid());
+	ck_assert(!slot_is_orphaned(slot)); /* ours now, and its process lives */
+	ck_assert(!slot_enter(slot, getppid()));
+	shm_detach(&s);
+}
+END_TEST
+
+START_TEST(a_slot_is_not_given_again_before_its_fold_is_over)
+{
+	struct slot *slot;
+	struct shm s;
+
+	world_open(&s, 4, 1, 8);
+	slot = slot_claim(&s, ROLE_WORKER, 1, 1);
+	slot_set_state(slot, SLOT_FREE); /* as far as a fold that was not the end of it */
+	ck_assert_ptr_null(slot_claim(&s, ROLE_WORKER, 1, 2));
+	slot_fold(&s, slot);
+	ck_assert_ptr_eq(slot_claim(&s, ROLE_WORKER, 1, 2), slot);
+	shm_detach(&s);
+}
+END_TEST
+
+START_TEST(the_oldest_generation_is_that_of_any_child_of_any_master)
+{
+	struct shm s;
+
+	world_open(&s, 4, 4, 8);
+	slot_claim(&s, ROLE_MASTER, 0, 0);
+	ck_assert_uint_eq(slots_oldest_generation(&s, 7), 7);
+	slot_claim(&s, ROLE_CHECKER, 5, 0);
+	atomic_store(&slot_claim(&s, ROLE_WORKER, 3, 1)->owner, getppid());
+	ck_assert_uint_eq(slots_oldest_generation(&s, 7), 3);
+	shm_detach(&s);
+}
+END_TEST
+
 START_TEST(states_have_names)
 {
 	ck_assert_str_eq(slot_state_name(SLOT_FREE), "free");
@@ -341,6 +491,12 @@ main(void)
 	tcase_add_test(t, a_claimed_slot_says_for_whom_it_is);
 	tcase_add_test(t, every_slot_is_given_once_and_then_none);
 	tcase_add_test(t, slots_never_used_come_first_then_the_longest_free);
+	tcase_add_test(t, masters_that_claim_at_once_never_get_the_same_slot);
+	tcase_add_test(t, what_a_dead_master_left_is_an_orphan_when_its_process_is_dead_too);
+	tcase_add_test(t, a_slot_of_a_living_master_is_no_orphan);
+	tcase_add_test(t, a_child_enters_the_slot_that_its_master_claimed_and_no_other_one);
+	tcase_add_test(t, a_slot_is_not_given_again_before_its_fold_is_over);
+	tcase_add_test(t, the_oldest_generation_is_that_of_any_child_of_any_master);
 	tcase_add_test(t, states_have_names);
 	tcase_add_test(t, the_idlest_other_is_who_can_take_a_connection);
 	tcase_add_test(t, sums_go_over_all_slots_and_a_fold_leaves_the_counters_only);

@@ -8,10 +8,11 @@
 
 /*
  * READY   child to master: traffic is served from here on.
- * RETIRE  master to worker: a newer generation is ready.  No new connections; each idle one may bring
- *         its next request; leave when none is left or the drain time is over.
- * DRAIN   master to child: the service ends.  The same, but idle connections end soon.
+ * RETIRE  master to worker: others take over.  No new connections, idle ones are handed to them; leave when none is left or the drain time is over.
+ * DRAIN   master to child: the service ends.  No new connections; idle ones end soon.
  * LEAVING child to master: it drains, maybe without having been told to.
+ * CLIENT, NEWCOMER  worker to worker, by the queue of the instance: a connection, which has or has not been served before.
+ * OVER    former master to the new one of its instance: the instance is yours from here on.
  * LOG, ACCESS_LOG  master to child: the file was rotated, and this descriptor is the new one.  A child can open none.
  */
 enum control {
@@ -20,6 +21,9 @@ enum control {
 	CONTROL_RETIRE = 'L',
 	CONTROL_DRAIN = 'D',
 	CONTROL_LEAVING = 'V',
+	CONTROL_CLIENT = 'C',
+	CONTROL_NEWCOMER = 'N',
+	CONTROL_OVER = 'M',
 	CONTROL_LOG = 'O',
 	CONTROL_ACCESS_LOG = 'A',
 	CONTROL_EOF = -1, /* the other end is gone */

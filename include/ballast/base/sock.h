@@ -32,6 +32,8 @@ int fd_cloexec(int fd, bool on);
 int sock_listen(const struct addr *, int backlog, mode_t mode);
 /* The next queued connection, non-blocking, or -errno (-EAGAIN when none). */
 int sock_accept(int listener, struct addr *peer);
+/* The other end of a connection.  0 or -errno (-ENOTCONN: it is gone). */
+int sock_peer(int fd, struct addr *peer);
 /*
  * Starts a connect.  *in_progress tells whether the result is still to come
  * (then sock_connect_result once writable).  TCP_NODELAY is set.

@@ -18,7 +18,7 @@ struct timer {
 	uint8_t limit;           /* index of the queue; only meaningful when armed */
 };
 
-enum { TIMEOUT_LIMITS = 16 };
+enum { TIMEOUT_LIMITS = 18 };
 
 struct timeouts {
 	struct timer queue[TIMEOUT_LIMITS]; /* heads of rings */

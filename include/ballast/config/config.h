@@ -48,6 +48,12 @@ struct config_health {
 	unsigned rise, fall;
 };
 
+struct config_quarantine {
+	uint64_t duration_us; /* 0: off */
+	unsigned deaths;
+	uint64_t within_us;
+};
+
 struct config_timeouts {
 	uint64_t request_header_us, request_body_us, connect_us, response_header_us,
 		response_body_us;
@@ -93,6 +99,8 @@ struct config {
 	unsigned n_backends;
 	struct config_rate_limit rate_limit;
 	struct config_health health;
+	struct config_quarantine quarantine;
+	uint64_t watchdog_us; /* 0: off */
 	struct config_timeouts timeouts;
 	struct config_limits limits;
 	unsigned retries;

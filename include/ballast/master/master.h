@@ -33,6 +33,9 @@ void master_title_init(int argc, char **argv);
  */
 int master_run(const struct master_setup *);
 
+/* There is no start: a master that waits for this program, to be replaced by it, is told why. */
+void master_refused(const struct err *);
+
 /*
  * What else a start needs and a configuration file cannot know: that user and group exist.  For
  * -t.
@@ -42,13 +45,13 @@ bool master_check(const struct config *, struct err *);
 /* The shared memory that an instance of this configuration takes. */
 size_t master_segment_bytes(const struct config *);
 
-enum master_order { ORDER_RELOAD, ORDER_STOP, ORDER_QUIT, ORDER_REOPEN };
+enum master_order { ORDER_RELOAD, ORDER_STOP, ORDER_QUIT, ORDER_REOPEN, ORDER_UPGRADE };
 
-/* False when there is no such word.  Known: reload, stop, quit, reopen. */
+/* False when there is no such word.  Known: reload, stop, quit, reopen, upgrade. */
 bool master_order_parse(enum master_order *, const char *word);
 /*
- * Signals the running instance of this configuration, waits for the outcome of reload, stop and
- * quit, and prints it.  Returns the exit status.
+ * Signals the running instance of this configuration, waits for the outcome of reload, stop, quit
+ * and upgrade, and prints it.  Returns the exit status.
  */
 int master_send(const struct config *, enum master_order);
 /*

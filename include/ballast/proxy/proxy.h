@@ -26,13 +26,17 @@ struct proxy_setup {
 	/* Eventfds, by which workers 1 .. n_bells of the generation call each other. */
 	const int *bells;
 	unsigned n_bells;
+	/* The queue of connections that are handed over: where to read and to write; -1: there is none. */
+	int handover[2];
 	int access_log; /* descriptor, or -1: off */
 	const struct addr
 		*admin; /* the master's Unix socket; NULL: the metrics path is not public */
 };
 
-enum { PROXY_LIMITS = 14 };
+enum { PROXY_LIMITS = 15 };
 
+/* Of struct flight: "head", "admit", ... */
+const char *proxy_step_name(unsigned step);
 /* Takes all memory, begins to accept.  NULL with errno. */
 struct proxy *proxy_create(const struct proxy_setup *);
 void proxy_destroy(struct proxy *);
@@ -56,9 +60,13 @@ void proxy_set_access_log(struct proxy *, int fd);
 
 /* Takes what waits in the listener's queue: when the last process closes it, those would be reset. */
 void proxy_accept_rest(struct proxy *);
-/* No new connections; each idle one may bring one more request. */
+/* Takes what was handed over and waits in the queue: the service ends, and nobody else will. */
+void proxy_take_handed(struct proxy *);
+/* No new connections. */
 void proxy_retire(struct proxy *);
-/* The same, and idle connections end now. */
+/* After proxy_retire: each connection that is idle, now or later, goes to the workers that have not retired. */
+void proxy_hand_over(struct proxy *);
+/* No new connections, and idle ones end now. */
 void proxy_drain(struct proxy *);
 /* After retire or drain: nothing is left. */
 bool proxy_is_empty(const struct proxy *);

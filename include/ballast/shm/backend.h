@@ -14,10 +14,11 @@ enum { BACKEND_URL_MAX = 256, BACKEND_NONE = 0xffff };
 struct backend {
 	_Alignas(64) char url[BACKEND_URL_MAX]; /* master; empty: row never used */
 	uint32_t url_hash;                      /* master only; 0: row never used */
-	_Atomic uint32_t configured;        /* master: 1 while the newest configuration names it */
-	_Atomic uint32_t last_generation;   /* master: newest generation that named it */
-	_Atomic uint32_t served_generation; /* master: newest one of these that came to serve */
-	_Atomic uint32_t weight;            /* master, for display */
+	_Atomic uint32_t configured;       /* master: 1 while the newest configuration names it */
+	_Atomic uint32_t last_generation;  /* master: newest generation that named it */
+	_Atomic uint32_t prior_generation; /* master: the one before that, for when it fails */
+	_Atomic uint32_t named_generation; /* master: the one that named it last in time */
+	_Atomic uint32_t weight;           /* master, for display */
 	_Alignas(64) _Atomic uint32_t successes, fails; /* checker: in a row, for rise and fall */
 	_Atomic uint64_t since_us;                      /* checker: wall time of the last flip */
 	_Atomic uint64_t last_probe_us;                 /* checker: wall time */
@@ -40,13 +41,14 @@ struct backend_index *backend_index_new(const struct shm *);
 void backend_index_free(struct backend_index *);
 int backend_assign_by(struct shm *, struct backend_index *, const char *url, uint32_t generation,
 	uint32_t oldest_generation);
-/* Master, after all assignments of a generation that serves from now on: the others are not configured any more. */
-void backend_retire_others(struct shm *, uint32_t generation);
+/* The row that was given to this URL, or -1. */
+int backend_find(const struct shm *, const char *url);
 /*
- * Master, when a newer generation failed: what the one that serves does not name is not configured any more.  No row
- * is given away yet, as workers of the one that failed may have been ready and still finish their exchanges.
+ * Master, after all assignments of a generation, also of one that takes its rows back because a newer one failed: the
+ * others are not configured any more.  That gives no row away: workers of the one that failed may have been ready, and
+ * finish their exchanges.
  */
-void backend_restore(struct shm *, uint32_t generation);
+void backend_retire_others(struct shm *, uint32_t generation);
 /* Master, once no process newer than this generation lives: what only those that failed have named is free again. */
 void backend_forget_failed(struct shm *, uint32_t generation);
 static inline bool

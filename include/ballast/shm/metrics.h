@@ -34,6 +34,8 @@ const char *backend_error_name(enum backend_error); /* label value: "connect_ref
 enum { DURATION_BUCKETS = 13 };
 /* Upper bounds in microseconds: .001 .0025 .005 .01 .025 .05 .1 .2 .5 1 2 5 10 s. */
 uint32_t duration_bound_us(unsigned bucket); /* of bucket < DURATION_BUCKETS */
+/* The one that a duration is counted in; DURATION_BUCKETS above all bounds. */
+unsigned duration_bucket(uint64_t duration_us);
 
 struct duration_row {
 	_Atomic uint64_t sum_us; /* beside the fast buckets: mostly one line is touched */
@@ -76,6 +78,6 @@ struct counter_info {
 const struct counter_info *metrics_counter_info(enum counter);
 
 /* Bytes a slot block needs for all the above, for the segment's layout. */
-size_t slot_block_bytes(uint32_t max_backends);
+size_t slot_block_bytes(uint32_t max_backends, uint32_t flights);
 
 #endif

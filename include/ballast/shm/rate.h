@@ -44,4 +44,12 @@ struct rate_answer rate_take(
  */
 uint32_t rate_sweep(struct shm *, uint64_t now_us);
 
+/* Is it the word of a bucket from which tokens were taken? */
+bool rate_owes(uint64_t word, uint64_t now_us);
+/*
+ * Master: a word that stood in the set of that number, of so many, of another segment with the same key.  The client's
+ * own word stays when it owes more.
+ */
+void rate_bring(struct shm *, uint32_t sets, uint32_t set, uint64_t word, uint64_t now_us);
+
 #endif

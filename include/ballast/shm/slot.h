@@ -21,17 +21,20 @@ enum slot_door { DOOR_SHUT, DOOR_OPEN, DOOR_LEFT };
 struct slot {
 	_Alignas(64) _Atomic uint32_t state; /* its process; master at fork and reap */
 	_Atomic uint32_t role;               /* master */
-	_Atomic int32_t pid;                 /* master */
+	_Atomic int32_t pid;                 /* master; its process, when it begins */
 	_Atomic uint32_t generation;         /* master */
 	_Atomic uint32_t number;             /* master: worker 1, 2, ... within the generation */
-	_Atomic uint64_t started_us;         /* master: wall time */
-	_Atomic uint64_t folded; /* master: how many folds there were when it was; 0 never */
+	_Atomic int32_t
+		owner; /* the master that claimed it, by compare and swap; 0 when it is FREE */
+	_Atomic uint64_t started_us; /* master: wall time */
+	_Atomic uint64_t folded;     /* master: how many folds there were when it was; 0 never */
 	/* From here on written in every turn: readers of the state keep their copy of the line above. */
 	_Alignas(64) _Atomic uint32_t clients[N_CLIENT_STATES]; /* gauges; its process */
 	_Atomic uint32_t lag_us;   /* its process: how long its longest recent turn took */
 	_Atomic uint64_t beat_us;  /* its process: monotonic time of its last turn */
 	_Atomic uint64_t accepted; /* its process: connections taken, ever */
 	_Atomic uint32_t door;     /* its process: enum slot_door */
+	_Atomic uint32_t in_hand;  /* its process: index + 1 of the flight it works on; 0: none */
 };
 
 /* The slot block at that index. */
@@ -54,11 +57,21 @@ counter_add(_Atomic uint64_t *c, uint64_t by)
 		c, atomic_load_explicit(c, memory_order_relaxed) + by, memory_order_relaxed);
 }
 
-/* Master: a free slot, prepared for a child about to be forked; NULL when none. Prefers one that was never used or longest free. */
+/*
+ * Master: a free slot, prepared for a child about to be forked, and ours; NULL when none.  Prefers one that was never
+ * used or longest free.  Two masters may claim at once.
+ */
 struct slot *slot_claim(struct shm *, enum slot_role, uint32_t generation, uint32_t number);
 unsigned slot_index(const struct shm *, const struct slot *);
+/* In a child, first of all: this is its process.  False: the slot has another owner by now, and is none of ours. */
+bool slot_enter(struct slot *, int32_t owner);
 /* Master, after the reap: every gauge becomes 0, the slot FREE; counters stay. */
 void slot_fold(struct shm *, struct slot *);
+/*
+ * Master: what another master, that is dead, left behind becomes ours when its process is dead, too.  True: it is to
+ * be folded.
+ */
+bool slot_is_orphaned(struct slot *);
 void slot_set_state(struct slot *, enum slot_state);
 enum slot_state slot_state_of(const struct slot *);
 const char *slot_state_name(enum slot_state);
@@ -71,6 +84,20 @@ void slot_set_door(struct slot *, enum slot_door);
  * fewest connections; NULL when there is none.  now_us: monotonic.  Reads what was written before it in the one order of all doors.
  */
 struct slot *slots_idlest_other(const struct shm *, const struct slot *self, uint64_t now_us);
+
+/* How many slots are in use by processes of that role, whoever their master is. */
+unsigned slots_of_role(const struct shm *, enum slot_role);
+/* How many could be claimed. */
+unsigned slots_free(const struct shm *);
+/* From before its claim is complete until after its fold is. */
+bool slot_is_used(const struct slot *);
+/* The lowest generation number that a worker or checker has, at most `newest`. */
+uint32_t slots_oldest_generation(const struct shm *, uint32_t newest);
+/* The highest one, at least `oldest`. */
+uint32_t slots_newest_generation(const struct shm *, uint32_t oldest);
+
+/* Workers whose loop has not turned for some seconds. */
+unsigned slots_stalled(const struct shm *, uint64_t now_us);
 
 /* Sums over all slots. */
 uint32_t slots_active(const struct shm *, unsigned row);

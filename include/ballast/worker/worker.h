@@ -17,6 +17,7 @@ struct worker_setup {
 	int listener;
 	const int *bells; /* of the workers of its generation: see proxy_setup */
 	unsigned n_bells;
+	int handover[2];          /* the queue of the instance: see proxy_setup */
 	int control;              /* its end of the control pair */
 	int access_log;           /* descriptor, or -1: off */
 	bool sandbox;             /* enter it before READY */

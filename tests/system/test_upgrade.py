@@ -1,0 +1,431 @@
+"""Binary upgrade: USR2 puts another program in the place of the running one, in all its outcomes."""
+
+import os
+import signal
+import socket
+import threading
+import unittest
+
+import harness
+import wire
+from load import Load
+
+ENGINES = ("poll",)
+OTHER = os.path.join(harness.PROGRAM_DIR, "ballast-other")  # another version of the layout
+FAILED = "upgrade failed, the running program carries on"
+
+
+def counters(metrics):
+    """What may never fall; process_* begins anew with a process."""
+    return {(name, tuple(sorted(labels.items()))): value
+            for name, labels, value in metrics.samples
+            if name.startswith("lb_") and name.endswith(("_total", "_count", "_sum", "_bucket"))}
+
+
+class Upgrading(harness.Case):
+    def instance(self, urls, **more):
+        """The program it is replaced by is a link, so that a test can choose another one."""
+        lb = self.prepare(urls, **more)
+        self.become(lb, harness.BALLAST)
+        lb.env["BALLAST_BINARY"] = lb.path("next")
+        self.addCleanup(self.end, lb)
+        return lb.start()
+
+    @staticmethod
+    def become(lb, program):
+        os.symlink(program, lb.path("next.new"))
+        os.rename(lb.path("next.new"), lb.path("next"))
+
+    @staticmethod
+    def shell(lb, text):
+        with open(lb.path("script"), "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\n" + text)
+        os.chmod(lb.path("script"), 0o755)
+        Upgrading.become(lb, lb.path("script"))
+
+    @staticmethod
+    def holder(lb):
+        """Whom the pidfile names; 0: nobody."""
+        return int(lb.read("pid") or 0)
+
+    def end(self, lb):
+        """Who is master now need not be a child of ours."""
+        pid = self.holder(lb)
+        if pid and pid != lb.pid and harness.title_of(pid) == "ballast: master":
+            os.kill(pid, signal.SIGTERM)
+            harness.wait_for(lambda: not harness.is_alive(pid), "the last master to end")
+
+    def upgrade(self, lb):
+        """Returns the new master's pid, once it serves."""
+        old, failed = self.holder(lb), len(lb.logs(FAILED))
+        os.kill(old, signal.SIGUSR2)
+        harness.wait_for(lambda: self.holder(lb) not in (0, old) or len(lb.logs(FAILED)) > failed,
+                         "an outcome\n" + lb.said())
+        self.assertNotEqual(self.holder(lb), old, lb.said())
+        return self.holder(lb)
+
+    def refuse(self, lb):
+        """An upgrade that fails: the reason in the log."""
+        old, failed = self.holder(lb), len(lb.logs(FAILED))
+        os.kill(old, signal.SIGUSR2)
+        reason = lb.wait_log(FAILED, failed + 1)[-1]["error"]
+        self.assertEqual(self.holder(lb), old)
+        self.assertEqual(harness.title_of(old), "ballast: master")
+        return reason
+
+    def gone(self, *pids):
+        harness.wait_for(lambda: not any(map(harness.is_alive, pids)), "former masters to leave")
+
+    def falls(self, before, after):
+        after = counters(after)
+        return [(key, value, after.get(key)) for key, value in counters(before).items()
+                if after.get(key, -1) < value]
+
+
+    def waiting(self, lb, program):
+        """The next program is this one, but does not begin before go()."""
+        self.shell(lb, "while [ ! -e %s ]; do sleep 0.01; done\nexec %s \"$@\"\n" % (
+            lb.path("go"), program))
+
+    @staticmethod
+    def go(lb):
+        with open(lb.path("go"), "w", encoding="ascii"):
+            pass
+
+    def halting(self):
+        """A backend that answers the half, and the rest when it is told to."""
+        going_on = threading.Event()
+        self.addCleanup(going_on.set)
+
+        def halves(script, stream):
+            script.take(stream)
+            stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+            going_on.wait(harness.PATIENCE)
+            stream.send(b"rest")
+        return self.script(halves), going_on
+
+    @staticmethod
+    def begin(client):
+        client.send(wire.request("GET", "/"))
+        client.read_head()
+        return client.exactly(4)
+
+    def finish_exchange(self, client, going_on):
+        going_on.set()
+        self.assertEqual(client.exactly(4), b"rest")
+
+
+class Serving(Upgrading):
+    def test_idle_connections_go_along_and_no_answer_tells_of_it(self):
+        one = self.origin()
+        lb = self.instance([one.url], timeouts={"request_header": "300s"})
+        idle = [lb.connect() for _ in range(100)]
+        for stream in idle:
+            self.addCleanup(stream.close)
+        for stream in idle[::2]:
+            self.assertEqual(stream.ask().status, 200)
+        for _ in range(3):
+            former = self.holder(lb)
+            self.upgrade(lb)
+            self.gone(former)
+            for stream in idle[::3]:
+                response = stream.ask()
+                self.assertEqual((response.status, response.get("Connection")), (200, None))
+        for stream in idle:
+            self.assertEqual(stream.ask().status, 200)
+
+    def test_twenty_upgrades_under_load_fail_no_request_and_lose_no_count(self):
+        self.under_load([harness.BALLAST] * 20)
+
+    def test_nor_does_one_to_another_layout_and_back(self):
+        self.under_load([OTHER, harness.BALLAST] * 3)
+
+    def under_load(self, programs):
+        one = self.origin()
+        lb = self.instance([one.url], admin={"listen": "127.0.0.1:0"})
+        masters, fallen = [lb.pid], []
+        load = Load(lb)
+        self.addCleanup(load.end)
+        load.more(50)
+        held = len(harness.descriptors_of(lb.pid))
+        seen = harness.Metrics(lb.control("/metrics").text)
+        for program in programs:
+            self.become(lb, program)
+            masters.append(self.upgrade(lb))
+            self.assertEqual(lb.control("/readyz").status, 200)
+            now = harness.Metrics(lb.control("/metrics").text)
+            fallen += self.falls(seen, now)
+            load.more(50)
+            seen = harness.Metrics(lb.control("/metrics").text)
+        load.end()
+        self.assertEqual(load.bad, [])
+        self.assertEqual(fallen, [])
+        self.gone(*masters[:-1])
+        self.assertEqual(lb.wait_exit(), 0)
+        self.assertEqual(harness.title_of(masters[-1]), "ballast: master")
+        self.assertEqual(seen.value("lb_config_generation"), len(masters))
+        self.assertEqual(len(lb.status()["workers"]), 2)
+        harness.wait_for(lambda: len(harness.descriptors_of(masters[-1])) <= held,
+                         "no descriptor more than at first")
+        metrics = lb.metrics_after(load.good)
+        self.assertEqual(metrics.value("lb_requests_total"), load.good)
+
+    def test_buckets_verdicts_and_counters_go_on(self):
+        self.state_goes_on(harness.BALLAST)
+
+    def test_buckets_verdicts_and_counters_go_on_in_another_layout_and_back(self):
+        lb = self.state_goes_on(OTHER)
+        self.assertTrue(lb.has_logged("shared memory of another layout or shape: what it knows is copied"))
+        segment = harness.segments_of(self.holder(lb))
+        self.assertEqual(segment, lb.segments, "under the same name")
+        before = harness.Metrics(lb.control("/metrics").text)
+        self.become(lb, harness.BALLAST)
+        self.upgrade(lb)
+        self.assertEqual(self.falls(before, harness.Metrics(lb.control("/metrics").text)), [])
+        self.assertEqual(lb.ask().status, 429)
+
+    def state_goes_on(self, program):
+        """A backend that failed once and must succeed a thousand times stays down; an empty bucket stays empty."""
+        one, health = self.origin(), [b"500"]
+
+        def moody(script, stream):
+            script.take(stream)
+            stream.send(b"HTTP/1.1 %s Now\r\nContent-Length: 0\r\n\r\n" % health[-1])
+        sick = self.script(moody)
+        lb = self.instance(
+            [one.url, sick.url], rate_limit={"requests_per_second": 0.01, "burst": 5},
+            health_check={"interval": "100ms", "timeout": "5s", "rise": 1000, "fall": 1})
+        lb.wait_log("backend marked down")
+        health.append(b"200")
+        for _ in range(5):
+            self.assertEqual(lb.ask().status, 200)
+        self.assertEqual(lb.ask().status, 429)
+        before = lb.metrics_after(6)
+        self.become(lb, program)
+        old = self.holder(lb)
+        new = self.upgrade(lb)
+        after = harness.Metrics(lb.control("/metrics").text)
+        self.assertEqual(self.falls(before, after), [])
+        self.assertEqual(after.value("lb_requests_total"), before.value("lb_requests_total"))
+        self.assertEqual(after.value("lb_backend_up", backend=sick.url), 0)
+        self.assertEqual(after.value("lb_backend_up", backend=one.url), 1)
+        self.assertEqual(lb.ask().status, 429)
+        self.gone(old)
+        harness.wait_for(lambda: [p for p in harness.children_of(new) if harness.title_of(p) == "ballast: checker"],
+                         "the new checker")
+        checks = after.value("lb_health_checks_total")
+        harness.wait_for(lambda: harness.Metrics(lb.control("/metrics").text).value(
+            "lb_health_checks_total") > checks + 4, "further checks")
+        self.assertEqual(len(lb.logs("backend marked down")), 1)
+        return lb
+
+    def test_what_an_old_worker_still_counts_arrives_in_another_layout(self):
+        one, going_on = self.halting()
+        lb = self.instance([one.url])
+        self.become(lb, OTHER)
+        with lb.connect() as client:
+            self.begin(client)
+            old, new = lb.pid, self.upgrade(lb)
+            self.finish_exchange(client, going_on)
+        self.gone(old)
+        self.assertTrue(harness.is_alive(new))
+        harness.wait_for(lambda: harness.Metrics(lb.control("/metrics").text).value(
+            "lb_requests_total", backend=one.url) == 1, "the count")
+
+    def test_what_is_counted_while_the_new_program_starts_is_not_missing_when_it_takes_over(self):
+        one, (slow, going_on) = self.origin(), self.halting()
+        lb = self.instance([slow.url])
+        self.waiting(lb, OTHER)
+        with lb.connect() as client:
+            self.begin(client)  # so that the old master stays, and its last word with it
+            lb.reload(backends=[one.url])
+            lb.signal(signal.SIGUSR2)
+            lb.wait_log("upgrade begins")
+            for _ in range(10):
+                self.assertEqual(lb.ask().status, 200)
+            seen = lb.metrics_after(10)
+            self.go(lb)
+            harness.wait_for(lambda: self.holder(lb) not in (0, lb.pid), "the new master")
+            self.assertEqual(self.falls(seen, harness.Metrics(lb.control("/metrics").text)), [])
+            self.finish_exchange(client, going_on)
+        self.gone(lb.pid)
+
+    def test_an_exchange_in_flight_is_finished_and_reload_follows(self):
+        one, going_on = self.halting()
+        lb = self.instance([one.url])
+        with lb.connect() as client:
+            self.begin(client)
+            old, new = lb.pid, self.upgrade(lb)
+            self.assertTrue(harness.is_alive(old))
+            done = lb.order("reload")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("generation 3", done.stdout)
+            self.finish_exchange(client, going_on)
+        self.gone(old)
+        self.assertEqual(self.holder(lb), new)
+
+    def test_unix_sockets_stay_where_they_are_unless_the_configuration_moves_them(self):
+        one = self.origin()
+        lb = self.prepare([one.url], lb_port="unix:/dev/null")
+        lb.values["lb_port"] = "unix:" + lb.path("front")
+        lb.write()
+        self.become(lb, harness.BALLAST)
+        lb.env["BALLAST_BINARY"] = lb.path("next")
+        self.addCleanup(self.end, lb)
+        lb.start()
+        self.assertEqual(self.ask_unix(lb.path("front")), 200)
+        old = self.upgrade(lb)
+        self.gone(lb.pid)
+        self.assertEqual(self.ask_unix(lb.path("front")), 200)
+        lb.write(lb_port="unix:" + lb.path("other"))
+        self.upgrade(lb)
+        self.gone(old)
+        self.assertEqual(self.ask_unix(lb.path("other")), 200)
+        self.assertFalse(os.path.exists(lb.path("front")))
+
+    @staticmethod
+    def ask_unix(path):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(wire.TIMEOUT)
+        sock.connect(path)
+        with wire.Stream(sock) as stream:
+            return stream.ask().status
+
+
+class Failing(Upgrading):
+    def serves_as_before(self, lb):
+        self.assertEqual(lb.ask().status, 200)
+        self.assertEqual(lb.control("/readyz").status, 200)
+        self.assertEqual(lb.order("reload").returncode, 0)
+        self.assertEqual(sorted(os.listdir("/dev/shm")).count(lb.segments[0]), 1)
+        self.assertFalse(os.path.exists("/dev/shm/%s.new" % lb.segments[0]))
+        self.assertEqual(len(lb.workers()), 2)
+
+    def test_a_program_that_ends_at_once_changes_nothing(self):
+        lb = self.instance([self.origin().url])
+        self.become(lb, "/bin/false")
+        self.assertIn("status 1", self.refuse(lb))
+        self.become(lb, lb.path("nowhere"))
+        self.assertIn("cannot run " + lb.path("next"), self.refuse(lb))
+        self.serves_as_before(lb)
+        done = lb.order("upgrade")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("carries on", done.stderr)
+        self.become(lb, harness.BALLAST)
+        done = lb.order("upgrade")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, "upgraded: pid %d\n" % self.holder(lb))
+
+    def test_a_broken_configuration_is_named_in_the_log_and_changes_nothing(self):
+        lb = self.instance([self.origin().url])
+        lb.write(strategy="dance")
+        self.assertIn("config.yaml:", self.refuse(lb))
+        lb.write(strategy=None, lb_port="192.0.2.1:1")  # an address that is not ours
+        self.assertIn("lb_port: cannot listen on 192.0.2.1:1", self.refuse(lb))
+        lb.write(lb_port="127.0.0.1:0")
+        self.serves_as_before(lb)
+        lb.write(strategy=None, lb_port="192.0.2.1:1")
+        self.become(lb, OTHER)  # it has made a segment by then
+        self.assertIn("lb_port: cannot listen on 192.0.2.1:1", self.refuse(lb))
+        lb.write(lb_port="127.0.0.1:0")
+        self.serves_as_before(lb)
+
+    def hanging(self, lb):
+        """Has begun when it has said so."""
+        self.shell(lb, "echo $$ >%s\nexec sleep 1000\n" % lb.path("begun"))
+        lb.signal(signal.SIGUSR2)
+        return int(harness.wait_for(lambda: lb.read("begun").strip(), "the program to begin"))
+
+    def test_while_it_does_not_come_a_reload_waits_and_an_upgrade_is_refused(self):
+        lb = self.instance([self.origin().url])
+        hanging = self.hanging(lb)
+        self.assertIn("another upgrade", self.refuse(lb))
+        lb.signal(signal.SIGHUP)
+        lb.wait_log("reload signal received")
+        self.assertEqual(lb.ask().status, 200)
+        victim = lb.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        harness.wait_for(lambda: victim not in lb.workers() and len(lb.workers()) == 2, "a new worker")
+        self.assertFalse(lb.has_logged("reload begins"))
+        os.kill(hanging, signal.SIGKILL)
+        lb.wait_log("reload completed")
+        self.assertIn("signal 9", lb.logs(FAILED)[-1]["error"])
+        self.serves_as_before(lb)
+
+    def test_an_end_meanwhile_ends_the_new_program_too(self):
+        lb = self.instance([self.origin().url])
+        hanging = self.hanging(lb)
+        self.assertEqual(lb.stop(), 0)
+        self.assertFalse(harness.is_alive(hanging))
+        self.assertTrue(lb.has_logged("graceful shutdown completed"))
+
+
+class Dying(Upgrading):
+    def test_the_old_master_killed_while_the_new_one_starts_leaves_it_the_instance(self):
+        lb = self.instance([self.origin().url])
+        lb.expected_exit = None
+        self.waiting(lb, harness.BALLAST)
+        lb.signal(signal.SIGUSR2)
+        lb.wait_log("upgrade begins")
+        children = harness.wait_for(lambda: len(harness.children_of(lb.pid)) == 3 and harness.children_of(lb.pid),
+                                    "the new program")
+        lb.signal(signal.SIGKILL)
+        lb.wait_exit()
+        self.go(lb)
+        harness.wait_for(lambda: self.holder(lb) in children, "the new master")
+        self.assertEqual(lb.ask().status, 200)
+        self.assertEqual(harness.run(*lb.arguments(), "--healthcheck").returncode, 0)
+
+    def test_the_old_master_killed_while_it_drains_leaves_no_slot_behind(self):
+        one, going_on = self.halting()
+        lb = self.instance([one.url])
+        lb.expected_exit = None
+        with lb.connect() as client:
+            self.begin(client)
+            self.upgrade(lb)
+            lb.signal(signal.SIGKILL)
+            lb.wait_exit()
+            self.finish_exchange(client, going_on)  # its worker does, alone
+        lb.wait_log("slot of a dead master's child folded")
+
+        def folded():
+            metrics = harness.Metrics(lb.control("/metrics").text)
+            return metrics.value("lb_active_connections") == 0 and len(lb.status()["workers"]) == 2
+        harness.wait_for(folded, "the slots to be folded")
+        self.assertEqual(lb.order("upgrade").returncode, 0)
+
+    def test_a_new_worker_that_dies_is_replaced(self):
+        lb = self.instance([self.origin().url])
+        master = self.upgrade(lb)
+        self.gone(lb.pid)
+        victim = harness.wait_for(
+            lambda: [p for p in harness.children_of(master) if "worker" in harness.title_of(p)], "workers")[0]
+        os.kill(victim, signal.SIGKILL)
+        lb.wait_log("worker died")
+        self.assertEqual(lb.ask().status, 200)
+
+
+class Notify(Upgrading):
+    def test_the_service_manager_hears_of_the_new_main_process_and_of_no_end(self):
+        lb = self.prepare([self.origin().url])
+        self.become(lb, harness.BALLAST)
+        self.addCleanup(self.end, lb)
+        path = lb.path("notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(harness.PATIENCE)
+            lb.env.update(NOTIFY_SOCKET=path, BALLAST_BINARY=lb.path("next"))
+            lb.start()
+            self.assertIn("MAINPID=%d" % lb.pid, manager.recv(4096).decode("ascii"))
+            new = self.upgrade(lb)
+            self.gone(lb.pid)
+            heard = manager.recv(4096).decode("ascii").split("\n")
+            self.assertIn("READY=1", heard)
+            self.assertIn("MAINPID=%d" % new, heard)
+            manager.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                manager.recv(4096)
+
+
+if __name__ == "__main__":
+    unittest.main()
