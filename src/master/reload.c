@@ -12,6 +12,7 @@
 
 #include "ballast/base/clock.h"
 #include "ballast/proxy/proxy.h"
+#include "ballast/shm/backend.h"
 
 #include "daemon.h"
 
@@ -127,6 +128,8 @@ next_generation(struct master *m, struct err *why)
 		.shm = &m->shm,
 	};
 
+	if (slots_newest_generation(&m->shm, setup.oldest) <= m->current->number)
+		backend_forget_failed(&m->shm, m->current->number);
 	if (!config_load_again(&setup.config, m->current->config, m->request, why))
 		return NULL;
 	if (!log_apply(setup.config, why)) {

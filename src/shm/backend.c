@@ -149,6 +149,7 @@ move_in(struct backend *b, const char *url)
 	b->url_hash = hash_of(url);
 	set(&b->last_generation, 0);
 	set(&b->prior_generation, 0);
+	set(&b->named_generation, 0);
 	set(&b->last_status, 0);
 	atomic_store_explicit(&b->last_probe_us, 0, memory_order_relaxed);
 	atomic_store_explicit(&b->failures, 0, memory_order_relaxed);
@@ -169,9 +170,11 @@ name(struct backend *b, uint32_t generation)
 {
 	uint32_t last = get(&b->last_generation);
 
-	if (generation > last)
+	if (generation > last) { /* never back: that one may live longer */
 		set(&b->prior_generation, last);
-	set(&b->last_generation, generation);
+		set(&b->last_generation, generation);
+	}
+	set(&b->named_generation, generation);
 	set(&b->configured, 1);
 }
 
@@ -230,10 +233,30 @@ backend_retire_others(struct shm *s, uint32_t generation)
 	for (unsigned row = 0; row < s->max_backends; row++) {
 		struct backend *b = &s->backends[row];
 
-		if (get(&b->last_generation) > generation)
-			set(&b->last_generation, get(&b->prior_generation));
-		if (get(&b->last_generation) != generation)
+		if (get(&b->named_generation) != generation)
 			set(&b->configured, 0);
+	}
+}
+
+/* The newest of those up to this one that may have named it. */
+static uint32_t
+last_up_to(const struct backend *b, uint32_t generation)
+{
+	uint32_t prior = get(&b->prior_generation);
+
+	if (get(&b->named_generation) == generation)
+		return generation;
+	return prior < generation ? prior : generation - 1;
+}
+
+void
+backend_forget_failed(struct shm *s, uint32_t generation)
+{
+	for (unsigned row = 0; row < s->max_backends; row++) {
+		struct backend *b = &s->backends[row];
+
+		if (get(&b->last_generation) > generation)
+			set(&b->last_generation, last_up_to(b, generation));
 	}
 }
 

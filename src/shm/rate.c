@@ -9,7 +9,12 @@
  * one client both had tokens taken: the taker of j saw i absent after it had
  * seen j, so i came after j; the taker of i likewise, so j came after i.
  * Two full buckets may meet for a moment, and whoever sees two drops one, which
- * loses nothing: a full bucket is the same as none.
+ * loses nothing: a full bucket is the same as none.  It must be the very word that
+ * was seen, so no two words put in are the same.
+ *
+ * Clocks of turns differ: what is full for one who looks may lack tokens for
+ * another, whose turn began earlier.  So what gives way without a word has been full
+ * for longer than any turn lasts.
  *
  * Times are modulo 2^40 eighths of a microsecond (38 hours): up to a quarter of
  * that ahead is the future, more than any bucket needs; anything else is the
@@ -26,8 +31,13 @@
 #define TIME_HALF (UINT64_C(1) << (TIME_BITS - 1))
 #define FUTURE    (UINT64_C(1) << (TIME_BITS - 2))
 #define US        UINT64_C(8)
-/* A bucket put in is full for every worker, also for those whose turn began a while ago. */
-#define FULL_SINCE (UINT64_C(3600) * 1000000 * US)
+/*
+ * A bucket put in is full for every worker, also for those whose turn began a while ago.  The lower 32 bits of its
+ * time are its serial number, the upper ones say when, in steps of 9 minutes, at least so long ago: the same
+ * word comes again only when so many were put in within these minutes.
+ */
+#define FULL_SINCE  (UINT64_C(3600) * 1000000 * US)
+#define SERIAL_MASK UINT64_C(0xffffffff)
 
 /* No worker's turn began longer ago than that. */
 #define STALE (10 * 1000000 * US)
@@ -148,25 +158,39 @@ drop_one(_Atomic uint64_t *set, const struct sight *s)
 		replace(&set[s->way], s->word, 0);
 }
 
+static bool
+is_full_for_all(uint64_t word, uint64_t now)
+{
+	return is_full(word, now - STALE);
+}
+
 /*
- * What is lost with a word, to compare: nothing when it is empty; then the full ones, the latest first, as
- * those put in a moment ago are dated back; then the one that will be full the soonest.
+ * What is lost with a word, to compare: nothing when it is empty; then those that are full for every worker, the latest
+ * first, as those put in a moment ago are dated back; then the one that is full for the longest, or will be the soonest.
  */
 static uint64_t
 loss_of(uint64_t word, uint64_t now)
 {
 	if (word == 0)
 		return 0;
-	if (is_full(word, now))
+	if (is_full_for_all(word, now))
 		return 1 + ahead_of(word, now);
-	return TIME_MASK + ahead_of(now, word);
+	return TIME_MASK + ahead_of(now - STALE, word);
+}
+
+/* Unlike any other word of this client that somebody may still have in mind. */
+static uint64_t
+full_bucket(struct shm *s, uint64_t tag, uint64_t now)
+{
+	uint64_t serial = atomic_fetch_add_explicit(&s->shared->put_in, 1, memory_order_relaxed);
+
+	return tagged(tag, ((now - FULL_SINCE - SERIAL_MASK) & ~SERIAL_MASK) | serial);
 }
 
 /* A full bucket for the client, in the cheapest place; true when a bucket that was not full gave way. */
 static bool
-put_in(_Atomic uint64_t *set, uint64_t tag, uint64_t now)
+put_in(_Atomic uint64_t *set, uint64_t full, uint64_t now)
 {
-	uint64_t full = tagged(tag, now - FULL_SINCE);
 	uint64_t victim = 0, least = UINT64_MAX;
 	unsigned at = 0;
 
@@ -226,7 +250,7 @@ rate_take(struct shm *s, const struct rate_limit *limit, uint64_t hash, uint64_t
 		struct sight sight = look(set, tag);
 
 		if (sight.way == RATE_WAYS)
-			answer.evicted |= put_in(set, tag, now);
+			answer.evicted |= put_in(set, full_bucket(s, tag, now), now);
 		else if (sight.twin < RATE_WAYS)
 			drop_one(set, &sight);
 		else if (take(&set[sight.way], sight.word, limit, now, &answer))
@@ -245,7 +269,7 @@ rate_sweep(struct shm *s, uint64_t now_us)
 	for (uint32_t i = 0; i < s->rate_sets * RATE_WAYS; i++) {
 		uint64_t word = atomic_load_explicit(&s->rate[i], memory_order_relaxed);
 
-		if (word == 0 || (is_full(word, now) && replace(&s->rate[i], word, 0)))
+		if (word == 0 || (is_full_for_all(word, now) && replace(&s->rate[i], word, 0)))
 			continue;
 		in_use++;
 	}
@@ -260,7 +284,7 @@ rate_owes(uint64_t word, uint64_t now_us)
 
 /* False: the set changed meanwhile. */
 static bool
-bring_into(_Atomic uint64_t *set, uint64_t word, uint64_t now)
+bring_into(struct shm *s, _Atomic uint64_t *set, uint64_t word, uint64_t now)
 {
 	struct sight sight = look(set, word & ~TIME_MASK);
 	uint64_t there =
@@ -270,7 +294,7 @@ bring_into(_Atomic uint64_t *set, uint64_t word, uint64_t now)
 		return true;
 	if (sight.way < RATE_WAYS)
 		return replace(&set[sight.way], sight.word, word);
-	put_in(set, word & ~TIME_MASK, now);
+	put_in(set, full_bucket(s, word & ~TIME_MASK, now), now);
 	return false; /* its bucket is there, full: once more */
 }
 
@@ -287,7 +311,7 @@ rate_bring(struct shm *s, uint32_t sets, uint32_t set, uint64_t word, uint64_t n
 		return;
 	for (uint32_t i = set & (s->rate_sets - 1); i < s->rate_sets; i += sets) {
 		for (unsigned round = 0; round < ROUNDS; round++)
-			if (bring_into(&s->rate[(size_t)i * RATE_WAYS], word, now))
+			if (bring_into(s, &s->rate[(size_t)i * RATE_WAYS], word, now))
 				break;
 	}
 }

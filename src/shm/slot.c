@@ -342,6 +342,14 @@ slots_of_role(const struct shm *s, enum slot_role role)
 	return n;
 }
 
+static bool
+serves_a_generation(const struct slot *slot)
+{
+	uint32_t role = get(&slot->role);
+
+	return !is_free(slot) && (role == ROLE_WORKER || role == ROLE_CHECKER);
+}
+
 uint32_t
 slots_oldest_generation(const struct shm *s, uint32_t newest)
 {
@@ -349,13 +357,25 @@ slots_oldest_generation(const struct shm *s, uint32_t newest)
 
 	for (unsigned i = 0; i < s->n_slots; i++) {
 		const struct slot *slot = slot_at(s, i);
-		uint32_t role = get(&slot->role), generation = get(&slot->generation);
 
-		if (!is_free(slot) && (role == ROLE_WORKER || role == ROLE_CHECKER) &&
-			generation < oldest)
-			oldest = generation;
+		if (serves_a_generation(slot) && get(&slot->generation) < oldest)
+			oldest = get(&slot->generation);
 	}
 	return oldest;
+}
+
+uint32_t
+slots_newest_generation(const struct shm *s, uint32_t oldest)
+{
+	uint32_t newest = oldest;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (serves_a_generation(slot) && get(&slot->generation) > newest)
+			newest = get(&slot->generation);
+	}
+	return newest;
 }
 
 uint32_t

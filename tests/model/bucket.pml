@@ -8,13 +8,14 @@
  * whatever step, holds up nobody and leaves nothing to put right.  As the schedule may stop a taker at any
  * step for ever, every state that a death leads to is among those looked at.
  *
- * They need that a bucket gives way only when it is full for every turn that goes on, and that no two words put in are
- * the same.  The code sees to neither: full is what is full by the time of who looks, and a request that has to put
- * in twice puts in the same word.  With OLD_TURN and SAME_WORD it is so here, too, and more may be admitted: when
- * a bucket gives way to a clock ahead of a turn's, or between the reading and the exchange of another taker.
+ * What it takes: a bucket gives way without a word only when it is full for every turn that goes on (what has been
+ * full for STALE), and no word put in comes again (its serial number).  The variants OLD_TURN and SAME_WORD show the
+ * code as it once was: full was what is full by the time of who looks, and a request that had to put in twice put
+ * in the same word.  Then more are admitted, when a bucket gives way to a clock ahead of a turn's, or between the
+ * reading and the exchange of another taker.
  *
- * Left out: buckets that give way before they are full (the answer says `evicted`), tags that collide, the end of 40
- * bits and of ROUNDS, a change of the limit.  Loads and exchanges are sequentially consistent in the code, too.
+ * Left out: buckets that give way although they are not full for all, when there is none that is, tags that collide, the
+ * end of 40 bits, of serial numbers and of ROUNDS, a change of the limit.  Loads and exchanges are sequentially consistent in the code, too.
  */
 
 #ifndef TAKERS
@@ -24,23 +25,27 @@
 #define TICKS 2    /* the clock goes from 1 to there */
 #define LOSSES 2   /* how often another client or rate_sweep exchanges a word */
 #endif
+#ifndef PUT_INS
+#define PUT_INS 4  /* who would need one more stands still */
+#endif
 #define NONE 2 /* ways: 0 and 1 */
 
-/* A word: 0, another client's, or ours with its time; PUT_IN: full since long before that time. */
+/* A word: 0, another client's, or ours with its time; PUT_IN: full since long before, with a serial number. */
 #define OTHER 1
 #define OURS 128
 #define PUT_IN 64
 #define is_ours(word) ((word) >= OURS)
 #define is_put_in(word) (((word) & PUT_IN) != 0)
-#define time_in(word) ((word) & 7)
+#define time_in(word) ((word) & 63)
 #define is_full(word, at) (!is_ours(word) || is_put_in(word) || time_in(word) <= at)
 
 byte set[2], clock = 1, losses;
 byte now[TAKERS]; /* when each turn began; 0: it is over */
 
-/* For the assertions: what was admitted, by when its turn began; was a word exchanged since a taker's round
- * began; and a bit for each taker who has read what was put in there and is there still. */
-byte admitted[3], readers[2];
+byte serial;         /* put_in in shm_shared */
+
+/* For the assertions: what was admitted, by when its turn began; was a word exchanged since a taker's round began. */
+byte admitted[3];
 bool moved[TAKERS];
 
 #ifdef OLD_TURN
@@ -49,26 +54,19 @@ bool moved[TAKERS];
 #define is_full_to(taker, word) is_full(word, (now[taker] == 0 -> clock : now[taker]))
 #define gives_way(word) (is_full_to(0, word) && is_full_to(1, word) && is_full_to(TAKERS - 1, word))
 #endif
-#ifdef SAME_WORD
-#define is_still(way, seen) (set[way] == seen)
-#else
-#define is_still(way, seen) (set[way] == seen && (!is_put_in(seen) || (readers[way] >> me & 1)))
-#endif
-
 #define all_moved() moved[0] = true; moved[1] = true; moved[TAKERS - 1] = true
-#define write(way, next) set[way] = next; readers[way] = 0; all_moved()
-#define read(way, seen) seen = set[way]; readers[way] = readers[way] | (is_put_in(seen) << me)
+#define write(way, next) set[way] = next; all_moved()
 
 inline replace(way, seen, next)
 {
-	done = is_still(way, seen);
+	done = (set[way] == seen);
 	if :: done -> write(way, next) :: else fi
 }
 
 inline find_tag(at, seen, except)
 {
-	atomic { if :: except != 0 && is_ours(set[0]) -> at = 0; read(0, seen) :: else fi };
-	atomic { if :: except != 1 && at != 0 && is_ours(set[1]) -> at = 1; read(1, seen) :: else fi }
+	atomic { if :: except != 0 && is_ours(set[0]) -> at = 0; seen = set[0] :: else fi };
+	atomic { if :: except != 1 && at != 0 && is_ours(set[1]) -> at = 1; seen = set[1] :: else fi }
 }
 
 inline look()
@@ -79,7 +77,7 @@ inline look()
 #endif
 }
 
-#define order_of(word) (is_put_in(word) -> time_in(word) : 8 + time_in(word))
+#define order_of(word) (is_put_in(word) -> time_in(word) : 64 + time_in(word))
 #define drops_twin (order_of(twin_word) < order_of(word) || (order_of(twin_word) == order_of(word) && twin > way))
 
 inline drop_one()
@@ -87,22 +85,31 @@ inline drop_one()
 	atomic { if :: drops_twin -> replace(twin, twin_word, 0) :: else -> replace(way, word, 0) fi }
 }
 
+#ifdef SAME_WORD
+#define full_bucket (OURS | PUT_IN | now[me])
+#else
+#define full_bucket (OURS | PUT_IN | serial)
+#endif
+
 /* Which of two that were put in costs less is left to chance. */
 #define loss_of(word) ((word) == 0 -> 0 : (!is_ours(word) || is_put_in(word) -> 20 : \
 	(is_full(word, now[me]) -> 1 + now[me] - time_in(word) : 40 + time_in(word))))
 
 inline put_in()
 {
-	atomic { way = 0; read(0, word) };
+	atomic { way = 0; word = set[0] };
 	atomic {
 		if
 		:: loss_of(set[1]) < loss_of(word) || (loss_of(set[1]) == 20 && loss_of(word) == 20) ->
-			way = 1; read(1, word)
+			way = 1; word = set[1]
 		:: loss_of(set[1]) >= loss_of(word)
 		fi
 	};
-	/* What must not give way is left out. */
-end:	atomic { gives_way(word) || set[way] != word -> replace(way, word, OURS | PUT_IN | now[me]) }
+	/* What must not give way is left out.  The number may as well be drawn with the exchange. */
+end:	atomic {
+		serial < PUT_INS && (gives_way(word) || set[way] != word) ->
+			replace(way, word, full_bucket); serial = serial + done
+	}
 }
 
 #define next (is_full(word, now[me]) -> 1 : time_in(word) - now[me] + 1)
@@ -134,8 +141,7 @@ active [TAKERS] proctype taker()
 
 	do
 	:: idle && requests < REQUESTS -> atomic { if :: now[me] = clock :: now[me] > 0 fi; idle = false }
-	:: !idle ->
-		moved[me] = false;
+	:: atomic { !idle -> moved[me] = false };
 		look();
 		if
 		:: way == NONE -> put_in()
@@ -144,8 +150,7 @@ active [TAKERS] proctype taker()
 		fi;
 		atomic {
 			assert(done || moved[me]);
-			way = NONE; twin = NONE; word = 0; twin_word = 0;
-			readers[0] = readers[0] & ~(1 << me); readers[1] = readers[1] & ~(1 << me)
+			way = NONE; twin = NONE; word = 0; twin_word = 0; done = false
 		}
 	:: idle && requests == REQUESTS -> break
 	od;

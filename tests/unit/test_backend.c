@@ -195,12 +195,50 @@ START_TEST(a_reload_that_fails_leaves_everything_as_it_was)
 		ck_assert_int_ge(backend_assign(&s, "http://gone", failed, 1), 0);
 		ck_assert_int_ge(backend_assign(&s, url, failed, 1), 2);
 		load(&s, URLS("http://a", "http://b"), 2, 1); /* what the master restores */
+		backend_forget_failed(&s, 2);
 		ck_assert(is_configured(&s, 0) && !backend_is_up(&s, 0));
 		ck_assert(!is_configured(&s, 1)); /* gone, and generation 1 may still use it */
 		ck_assert_uint_eq(atomic_load(&s.backends[1].last_generation), 1);
 		ck_assert(is_configured(&s, 2) && backend_is_up(&s, 2));
 		ck_assert(!is_configured(&s, 3));
 	}
+	shm_detach(&s);
+}
+END_TEST
+
+/* Generation 2 fails when its workers were ready, and one of them goes on with what it has in flight. */
+START_TEST(a_row_of_a_reload_that_failed_is_not_taken_over_while_its_workers_live)
+{
+	struct shm s;
+
+	world_open(&s, 3, 1, 8);
+	load(&s, URLS("http://a", "http://b"), 1, 1);
+	ck_assert_int_eq(backend_assign(&s, "http://b", 2, 1), 1);
+	ck_assert_int_eq(backend_assign(&s, "http://c", 2, 1), 2);
+	load(&s, URLS("http://a", "http://b"), 1, 1);
+	ck_assert(is_configured(&s, 1) && !is_configured(&s, 2));
+	load(&s, URLS("http://a"), 3, 1);
+	ck_assert_int_eq(backend_assign(&s, "http://d", 4, 2), -1); /* 2 still drains */
+	ck_assert_str_eq(s.backends[1].url, "http://b");
+	ck_assert_str_eq(s.backends[2].url, "http://c");
+	ck_assert_int_eq(backend_assign(&s, "http://d", 4, 3), 1);
+	ck_assert_int_eq(backend_assign(&s, "http://e", 4, 3), 2);
+	shm_detach(&s);
+}
+END_TEST
+
+START_TEST(a_row_that_only_failed_reloads_named_is_free_when_they_are_gone)
+{
+	struct shm s;
+
+	world_open(&s, 2, 1, 8);
+	load(&s, URLS("http://a"), 1, 1);
+	ck_assert_int_eq(backend_assign(&s, "http://b", 2, 1), 1);
+	load(&s, URLS("http://a"), 1, 1);
+	ck_assert_int_eq(backend_assign(&s, "http://c", 3, 1), -1);
+	load(&s, URLS("http://a"), 1, 1);
+	backend_forget_failed(&s, 1);
+	ck_assert_int_eq(backend_assign(&s, "http://c", 4, 1), 1);
 	shm_detach(&s);
 }
 END_TEST
@@ -336,6 +374,8 @@ main(void)
 		t, a_row_is_taken_over_only_when_no_generation_uses_it_the_longest_unused_first);
 	tcase_add_test(t, who_takes_a_row_over_begins_with_nothing);
 	tcase_add_test(t, a_reload_that_fails_leaves_everything_as_it_was);
+	tcase_add_test(t, a_row_of_a_reload_that_failed_is_not_taken_over_while_its_workers_live);
+	tcase_add_test(t, a_row_that_only_failed_reloads_named_is_free_when_they_are_gone);
 	tcase_add_test(t, an_empty_or_too_long_url_has_no_row);
 	tcase_add_test(t, only_a_flip_moves_since);
 	tcase_add_test(t, every_row_can_be_used);

@@ -304,12 +304,36 @@ START_TEST(the_sweep_empties_full_buckets_and_counts_the_others)
 	for (uint64_t client = 0; client < 20; client++)
 		take_many(&s, &limit, HASH(client % 8, client + 1), HOUR, client < 5 ? 50 : 3);
 	ck_assert_uint_eq(rate_sweep(&s, HOUR), 20);
-	ck_assert_uint_eq(rate_sweep(&s, HOUR + 4 * SECOND), 5);
-	ck_assert_uint_eq(take_many(&s, &limit, HASH(0, 1), HOUR + 4 * SECOND, 200), 54);
+	ck_assert_uint_eq(rate_sweep(&s, HOUR + 4 * SECOND), 20); /* full, but not yet for all */
+	ck_assert_uint_eq(rate_sweep(&s, HOUR + 14 * SECOND), 5);
+	ck_assert_uint_eq(take_many(&s, &limit, HASH(0, 1), HOUR + 14 * SECOND, 200), 64);
 	ck_assert_uint_eq(rate_sweep(&s, HOUR + 1000 * SECOND), 0);
 	for (uint32_t i = 0; i < s.rate_sets * RATE_WAYS; i++)
 		ck_assert_uint_eq(s.rate[i], 0);
 	shm_detach(&s);
+}
+END_TEST
+
+/* A turn that began at HOUR is still going on when somebody with a later clock makes room. */
+START_TEST(a_bucket_that_lacks_tokens_for_an_older_turn_does_not_give_way)
+{
+	struct rate_limit limit = limit_of(10, 20);
+	struct shm s;
+
+	for (int by_sweep = 0; by_sweep < 2; by_sweep++) {
+		uint64_t later = HOUR + 3 * SECOND;
+
+		world_open(&s, 1, 1, 8);
+		for (uint64_t tag = 2; tag <= RATE_WAYS; tag++)
+			take_many(&s, &limit, HASH(0, tag), HOUR - 60 * SECOND, 20);
+		ck_assert_uint_eq(take_many(&s, &limit, HASH(0, 1), HOUR, 100), 20);
+		if (by_sweep)
+			rate_sweep(&s, later);
+		else
+			ck_assert(!rate_take(&s, &limit, HASH(0, 9), later).evicted);
+		ck_assert_uint_eq(take_many(&s, &limit, HASH(0, 1), HOUR, 100), 0);
+		shm_detach(&s);
+	}
 }
 END_TEST
 
@@ -381,6 +405,7 @@ main(void)
 	tcase_add_test(t, without_a_full_bucket_the_fullest_makes_room_and_it_is_told);
 	tcase_add_test(t, the_client_that_took_most_survives_a_flood_of_new_ones);
 	tcase_add_test(t, the_sweep_empties_full_buckets_and_counts_the_others);
+	tcase_add_test(t, a_bucket_that_lacks_tokens_for_an_older_turn_does_not_give_way);
 	tcase_add_test(t, no_bucket_comes_back_from_the_past_while_the_sweep_is_hourly);
 	tcase_add_test(t, two_words_of_one_client_become_one_and_no_token_is_gained);
 	tcase_set_timeout(t, 60);

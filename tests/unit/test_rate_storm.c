@@ -67,7 +67,7 @@ duel(unsigned number, void *arg)
 	struct rate_limit limit = limit_of(1000, DUEL_TAKES);
 
 	for (uint32_t round = 0; round < DUELS; round++) {
-		uint64_t now = HOUR + round * SECOND;
+		uint64_t now = HOUR + round * 20 * SECOND;
 		uint32_t allowed = 0;
 
 		rendezvous(&storm->arrived, PAIR, round);

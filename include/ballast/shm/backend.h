@@ -16,7 +16,8 @@ struct backend {
 	uint32_t url_hash;                      /* master only; 0: row never used */
 	_Atomic uint32_t configured;       /* master: 1 while the newest configuration names it */
 	_Atomic uint32_t last_generation;  /* master: newest generation that named it */
-	_Atomic uint32_t prior_generation; /* master: the one before, for when the newest fails */
+	_Atomic uint32_t prior_generation; /* master: the one before that, for when it fails */
+	_Atomic uint32_t named_generation; /* master: the one that named it last in time */
 	_Atomic uint32_t weight;           /* master, for display */
 	_Alignas(64) _Atomic uint32_t successes, fails; /* checker: in a row, for rise and fall */
 	_Atomic uint64_t since_us;                      /* checker: wall time of the last flip */
@@ -43,10 +44,13 @@ int backend_assign_by(struct shm *, struct backend_index *, const char *url, uin
 /* The row that was given to this URL, or -1. */
 int backend_find(const struct shm *, const char *url);
 /*
- * Master, after all assignments of a generation: the others are not configured any more.  Rows that only a newer
- * generation named, one that failed and is gone, are as they were before it.
+ * Master, after all assignments of a generation, also of one that takes its rows back because a newer one failed: the
+ * others are not configured any more.  That gives no row away: workers of the one that failed may have been ready, and
+ * finish their exchanges.
  */
 void backend_retire_others(struct shm *, uint32_t generation);
+/* Master, once no process newer than this generation lives: what only those that failed have named is free again. */
+void backend_forget_failed(struct shm *, uint32_t generation);
 static inline bool
 backend_is_up(const struct shm *s, unsigned row)
 {

@@ -4,7 +4,8 @@
  *
  * word = tag (24 bits of the client's keyed hash) | time (40 bits, units of 1/8 us).
  * time is the theoretical arrival time of GCRA (ITU-T I.371): the moment at which the bucket will be full again;
- * a time in the past is a full bucket, which is the same as no entry, so it may be dropped without loss.
+ * a time in the past is a full bucket, which is the same as no entry, so it may be dropped without loss as
+ * soon as it is in the past of every worker.
  * Eight words are a set, one cache line; the hash chooses the set.  A client without a word costs a second
  * compare-and-swap, which makes it one.
  */
@@ -37,7 +38,10 @@ uint64_t rate_hash(const struct shm *, const struct ip *);
 /* Takes one token.  now_us: CLOCK_MONOTONIC. */
 struct rate_answer rate_take(
 	struct shm *, const struct rate_limit *, uint64_t hash, uint64_t now_us);
-/* Master, at least once an hour: full buckets become empty words, so that their times never wrap around. Returns how many rows are in use. */
+/*
+ * Master, at least once an hour: what has been full for a while becomes an empty word, so that its time never wraps
+ * around.  Returns how many rows are in use.
+ */
 uint32_t rate_sweep(struct shm *, uint64_t now_us);
 
 /* Is it the word of a bucket from which tokens were taken? */

@@ -45,6 +45,7 @@ struct shm_head { /* written by the master before the first fork, constant after
 
 struct shm_shared {
 	_Alignas(64) _Atomic uint64_t cursor;     /* any worker: compare and swap */
+	_Alignas(64) _Atomic uint32_t put_in;     /* any worker: buckets of new clients, ever */
 	_Alignas(64) _Atomic uint32_t generation; /* master: the newest configuration's number */
 	_Atomic uint32_t live_backends;           /* master: rows in use by that configuration */
 	_Atomic uint64_t reload_at_us;            /* master */

@@ -93,6 +93,8 @@ unsigned slots_free(const struct shm *);
 bool slot_is_used(const struct slot *);
 /* The lowest generation number that a worker or checker has, at most `newest`. */
 uint32_t slots_oldest_generation(const struct shm *, uint32_t newest);
+/* The highest one, at least `oldest`. */
+uint32_t slots_newest_generation(const struct shm *, uint32_t oldest);
 
 /* Has a checker beaten just now?  It does so ten times a second. */
 bool slots_checker_beats(const struct shm *, uint64_t now_us);
