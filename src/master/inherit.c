@@ -298,6 +298,7 @@ name_segment(struct master *m)
 		return;
 	heritage_segment_name(m, name);
 	rc = shm_rename(name, m->instance.shm_name);
+	m->own_segment = false;
 	if (rc < 0)
 		log_error("cannot name the shared memory", LOG_STR("error", strerror(-rc)));
 }

@@ -126,6 +126,7 @@ become_successor(const struct master *m, int control, int reason)
 		rc = -errno;
 	}
 	dprintf(reason, "cannot run %s: %s", program, strerror(rc < 0 ? -rc : ENOMEM));
+	(void)close_range(STDERR_FILENO + 1, ~0u, 0);
 	_exit(EXIT_START);
 }
 

@@ -138,12 +138,22 @@ slot_claim(struct shm *s, enum slot_role role, uint32_t generation, uint32_t num
 	return slot;
 }
 
-/* Against slot_is_orphaned: of two that write and then look, one at least sees the other. */
+/*
+ * Against slot_is_orphaned: of two that write and then look, one at least sees the other.  A number that is there already
+ * is our own, which our master has written, or that of whom the slot was given to meanwhile.
+ */
 bool
 slot_enter(struct slot *slot, int32_t owner)
 {
-	atomic_store(&slot->pid, getpid());
-	return atomic_load(&slot->owner) == owner;
+	int32_t self = getpid(), there = 0;
+
+	if (!atomic_compare_exchange_strong(&slot->pid, &there, self) && there != self)
+		return false;
+	if (atomic_load(&slot->owner) == owner)
+		return true;
+	there = self;
+	atomic_compare_exchange_strong(&slot->pid, &there, 0);
+	return false;
 }
 
 static bool

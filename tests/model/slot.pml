@@ -81,7 +81,7 @@ inline fold(s)
 #endif
 }
 
-/* slot_claim with longest_free.  It is one look: only the master makes a slot FREE or takes it. */
+/* slot_claim with longest_free.  It is one look: only the master makes a slot FREE or takes it (of two masters: owner.pml). */
 inline claim(s)
 {
 	d_step { s = (state[1 - last] == FREE -> 1 - last : last); assert(state[s] == FREE && leases[s] == 0) };

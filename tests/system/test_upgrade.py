@@ -165,8 +165,9 @@ class Serving(Upgrading):
         self.assertEqual(harness.title_of(masters[-1]), "ballast: master")
         self.assertEqual(seen.value("lb_config_generation"), len(masters))
         self.assertEqual(len(lb.status()["workers"]), 2)
-        harness.wait_for(lambda: len(harness.descriptors_of(masters[-1])) <= held,
-                         "no descriptor more than at first")
+        if not harness.VALGRIND:  # which has some of its own
+            harness.wait_for(lambda: len(harness.descriptors_of(masters[-1])) <= held,
+                             "no descriptor more than at first")
         metrics = lb.metrics_after(load.good)
         self.assertEqual(metrics.value("lb_requests_total"), load.good)
 
@@ -250,6 +251,23 @@ class Serving(Upgrading):
             self.finish_exchange(client, going_on)
         self.gone(lb.pid)
 
+    def test_a_master_that_leaves_late_touches_no_segment_of_a_later_one(self):
+        one, going_on = self.halting()
+        lb = self.instance([one.url])
+        later = "/dev/shm/%s.new" % lb.segments[0]
+        self.become(lb, OTHER)
+        second = self.upgrade(lb)  # it made a segment of its own
+        with lb.connect() as client:
+            self.begin(client)
+            self.become(lb, harness.BALLAST)
+            self.upgrade(lb)
+            with open(later, "w", encoding="ascii"):
+                pass  # as of an upgrade that is going on
+            self.addCleanup(lambda: os.path.exists(later) and os.unlink(later))
+            self.finish_exchange(client, going_on)
+        self.gone(lb.pid, second)
+        self.assertTrue(os.path.exists(later))
+
     def test_an_exchange_in_flight_is_finished_and_reload_follows(self):
         one, going_on = self.halting()
         lb = self.instance([one.url])
@@ -299,7 +317,7 @@ class Failing(Upgrading):
         self.assertEqual(lb.order("reload").returncode, 0)
         self.assertEqual(sorted(os.listdir("/dev/shm")).count(lb.segments[0]), 1)
         self.assertFalse(os.path.exists("/dev/shm/%s.new" % lb.segments[0]))
-        self.assertEqual(len(lb.workers()), 2)
+        harness.wait_for(lambda: len(lb.workers()) == 2, "the workers of before to have left")
 
     def test_a_program_that_ends_at_once_changes_nothing(self):
         lb = self.instance([self.origin().url])

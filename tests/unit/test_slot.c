@@ -195,6 +195,10 @@ START_TEST(a_child_enters_the_slot_that_its_master_claimed_and_no_other_one)
 	ck_assert_int_eq(atomic_load(&slot->pid), getpid());
 	ck_assert(!slot_is_orphaned(slot)); /* ours now, and its process lives */
 	ck_assert(!slot_enter(slot, getppid()));
+	ck_assert_int_eq(atomic_load(&slot->pid), 0);
+	atomic_store(&slot->pid, getppid()); /* given to another one */
+	ck_assert(!slot_enter(slot, atomic_load(&slot->owner)));
+	ck_assert_int_eq(atomic_load(&slot->pid), getppid());
 	shm_detach(&s);
 }
 END_TEST
