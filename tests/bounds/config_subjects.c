@@ -198,7 +198,7 @@ order(const struct input *in)
 static void
 assign(const struct input *in)
 {
-	const struct shm_shape shape = { in->size, 2, 8 };
+	const struct shm_shape shape = { in->size, 2, 8, 0 };
 	char name[64], url[64];
 	struct shm shm;
 
