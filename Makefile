@@ -168,7 +168,7 @@ check-oracle: $(BUILD)/verdicts                        ## ballast's parsers and 
 	@BUILD=$(BUILD) sh tests/check.sh oracle
 check-bounds: $(BUILD)/complexity                      ## growth of instruction counts with the input
 	@BUILD=$(BUILD) sh tests/check.sh bounds
-model:            ## what is done without a lock, as Promela models under every schedule (needs the package spin)
+model:            ## what is done without a lock, as Promela models under every schedule
 	@python3 tests/model/run.py
 check-storm: $(BUILD)/ballast                          ## hostile clients and origins around a running ballast
 	@BUILD=$(BUILD) sh tests/check.sh storm

@@ -6,12 +6,12 @@
 #   deps.sh peers     the proxies that make conformance-peers measures
 set -eu
 
-PACKAGES="build-essential pkg-config libyaml-dev libbsd-dev libconfig-dev libseccomp-dev check python3 curl prometheus valgrind slowhttptest nodejs"
+PACKAGES="build-essential pkg-config libyaml-dev libbsd-dev libconfig-dev libseccomp-dev check python3 curl prometheus valgrind slowhttptest nodejs spin"
 LINTERS="clang clang-format clang-tidy cppcheck shellcheck"
 
 has_all() {
 	pkg-config --exists yaml-0.1 libbsd libconfig libseccomp check 2>/dev/null || return 1
-	for tool in "${CC:-gcc}" make python3 curl promtool valgrind slowhttptest node; do
+	for tool in "${CC:-gcc}" make python3 curl promtool valgrind slowhttptest node spin; do
 		command -v "$tool" >/dev/null 2>&1 || return 1
 	done
 }

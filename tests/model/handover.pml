@@ -1,0 +1,180 @@
+/*
+ * Idle connections that change hands (src/proxy/handover.c): who retires puts a descriptor into the queue and then closes
+ * its own copy; at the other end of the queue whoever stays takes it and then watches it.  Worker 0 is of the former
+ * generation, 1 and 2 are of the new one, and 1 may have to go, too (TTIN, TTOU); each may be killed at any step, and those of
+ * the new one are replaced while the master lives.  A client asks when it likes; what it asks waits in the socket.
+ *
+ * Invariants: no two workers read from one connection, nor does one when another has something of a request; a
+ * connection is closed only when the worker was killed that held it, not with who has sent it or with one
+ * that might have taken it; what was asked is answered unless that is so.  When nothing moves any more each
+ * connection has one copy, and a worker that watches it.  With MASTER_DIES the workers take what is queued, serve it out and leave, and
+ * no copy is left.
+ *
+ * Left out: a queue that is full, a worker that has no room, which both try again; an upgrade, where there are two
+ * masters, and both hold the queue.
+ */
+
+#define WORKERS 3
+#define QUEUE 3  /* holders: the workers, and this */
+#define NOBODY 4
+#define KILLS 2
+#ifndef CONNECTIONS
+#define CONNECTIONS 2
+#define ASKS 1 /* of each client */
+#endif
+
+mtype = { SILENT, ASKED, READ };
+
+/* Copies of the descriptor, a bit for each worker, and one in the queue; the same for who watches it. */
+byte copies[CONNECTIONS], watched[CONNECTIONS];
+bool queued[CONNECTIONS];
+mtype request[CONNECTIONS] = SILENT;
+byte asks[CONNECTIONS];
+
+/* The queue is there while one has its end of it open to read from. */
+byte readers;
+bool master_lives = true, told[WORKERS], lives[WORKERS], killed[WORKERS], ended[WORKERS];
+byte kills;
+
+/* What is true, for the assertions alone; by kill: it had a holder who was killed. */
+byte holder[CONNECTIONS];
+bool by_kill[CONNECTIONS];
+
+#define BIT (1 << me)
+#define is_closed(c) (copies[c] == 0 && !queued[c])
+#define watches(c) ((watched[c] & BIT) != 0)
+
+inline note_end(c)
+{
+	if :: is_closed(c) -> assert(by_kill[c] || !master_lives); holder[c] = NOBODY :: else fi
+}
+
+inline drop(c)
+{
+	copies[c] = copies[c] & ~BIT; watched[c] = watched[c] & ~BIT; note_end(c)
+}
+
+#ifdef BROKEN_QUEUE_OF_THE_WORKERS
+#define is_held (readers != 0)
+#else
+#define is_held (readers != 0 || master_lives)
+#endif
+
+/* The kernel closes what is queued with the last end to read it from. */
+inline close_queue()
+{
+	if
+	:: !is_held -> queued[0] = false; queued[CONNECTIONS - 1] = false; note_end(0); note_end(CONNECTIONS - 1)
+	:: else
+	fi
+}
+
+#ifdef BROKEN_QUEUE_OF_THE_WORKERS
+#define hear_no_more() stop_reading()
+#else
+#define hear_no_more() readers = readers & ~BIT
+#endif
+
+inline stop_reading() { readers = readers & ~BIT; close_queue() }
+
+/* An exchange, and client_rest: then it is idle again. */
+#ifdef BROKEN_MID_REQUEST
+#define or_hand_over(c) :: retiring -> skip
+#else
+#define or_hand_over(c)
+#endif
+#define SERVE(c) :: atomic { watches(c) && request[c] == ASKED -> \
+		assert(holder[c] == me); request[c] = READ }; \
+	if :: atomic { true -> request[c] = SILENT } or_hand_over(c) fi
+
+/* hand_over: control_send_fd, then client_close in the same turn. */
+#ifdef BROKEN_SERVES_ON
+#define HAND_OVER(c) \
+	:: atomic { retiring && master_lives && holder[c] == me && watches(c) -> queued[c] = true; holder[c] = QUEUE } \
+	:: atomic { holder[c] != me && watches(c) -> drop(c) }
+#else
+#define HAND_OVER(c) \
+	:: atomic { retiring && master_lives && watches(c) -> queued[c] = true; holder[c] = QUEUE }; \
+	   atomic { drop(c) }
+#endif
+
+/* handover_take_one: recvmsg, then client_adopt. */
+#define TAKE(c) \
+	:: atomic { (readers & BIT) != 0 && queued[c] -> \
+		queued[c] = false; copies[c] = copies[c] | BIT; holder[c] = me }; \
+	   watched[c] = watched[c] | BIT
+
+#define took_the_rest (!queued[0] && !queued[CONNECTIONS - 1])
+
+/* Its end, of whatever kind: the kernel closes its copies. */
+#define END(c) \
+	if :: copies[c] & BIT -> \
+		if :: holder[c] == me -> by_kill[c] = true; request[c] = SILENT :: else fi; drop(c) \
+	:: else fi
+
+proctype worker(byte me)
+{
+	bool retiring;
+
+	{
+end:		do
+		SERVE(0)
+		HAND_OVER(0)
+		TAKE(0)
+#if CONNECTIONS > 1
+		SERVE(1)
+		HAND_OVER(1)
+		TAKE(1)
+#endif
+		:: atomic { !retiring && master_lives && told[me] -> retiring = true; hear_no_more() }
+		:: atomic { !retiring && !master_lives && took_the_rest -> retiring = true; stop_reading() }
+		:: atomic { retiring && !master_lives && watches(0) -> drop(0) } /* client_drain_idle */
+		:: atomic { retiring && !master_lives && watches(CONNECTIONS - 1) -> drop(CONNECTIONS - 1) }
+		:: atomic { retiring && !watches(0) && !watches(CONNECTIONS - 1) -> break }
+		od
+	} unless { killed[me] };
+	atomic { END(0); END(CONNECTIONS - 1); stop_reading(); killed[me] = false; lives[me] = false; ended[me] = true }
+}
+
+#define START(k) readers = readers | (1 << k); lives[k] = true; run worker(k)
+#define REPLACE(k) \
+	:: atomic { ended[k] && master_lives -> ended[k] = false; if :: !told[k] -> START(k) :: else fi }
+
+#define KILL(k) :: atomic { kills < KILLS && lives[k] && !killed[k] -> killed[k] = true; kills++ }
+#define ASK(c) :: atomic { request[c] == SILENT && asks[c] < ASKS && !is_closed(c) -> request[c] = ASKED; asks[c]++ }
+#define is_one(bits) (bits == 1 || bits == 2 || bits == 4)
+#define is_well(c) (is_closed(c) || (master_lives && !queued[c] && is_one(copies[c]) && watched[c] == copies[c] \
+	&& request[c] == SILENT))
+
+proctype fate()
+{
+	do
+	:: atomic { !told[0] -> told[0] = true }
+	:: atomic { !told[1] -> told[1] = true }
+	KILL(0)
+	KILL(1)
+	KILL(2)
+	:: kills < KILLS -> kills = KILLS
+	ASK(0)
+#if CONNECTIONS > 1
+	ASK(1)
+#endif
+#ifdef MASTER_DIES
+	:: atomic { master_lives -> master_lives = false; close_queue() }
+#endif
+	:: timeout -> assert(is_well(0) && is_well(CONNECTIONS - 1)); break
+	od
+}
+
+active proctype master()
+{
+	atomic {
+		copies[0] = 1; watched[0] = 1; copies[CONNECTIONS - 1] = 1; watched[CONNECTIONS - 1] = 1;
+		START(0); START(1); START(2); run fate()
+	};
+end:	do
+	REPLACE(0)
+	REPLACE(1)
+	REPLACE(2)
+	od
+}
