@@ -35,9 +35,10 @@ FUZZED  := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.
 REPLAYS := $(FUZZED:%=$(BUILD)/fuzz/replay-%)
 BOUNDS  := $(sort $(wildcard tests/bounds/*.c))
 HEADERS := $(wildcard include/ballast/*/*.h src/*/*.h)
-ALL_C   := $(SOURCES) $(HEADERS) $(wildcard tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bounds/*.[ch] tests/oracle/*.c tests/origin/*.c tests/docs/*.c tests/bench/*.c)
+ALL_C   := $(SOURCES) $(HEADERS) $(wildcard tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bounds/*.[ch] tests/stress/*.[ch] tests/oracle/*.c tests/origin/*.c tests/docs/*.c tests/bench/*.c)
 
 SANITIZE_asan  = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE_tsan  = -fsanitize=thread
 SANITIZE_ubsan = -fsanitize=undefined -fno-sanitize-recover=all
 
 # V=1 shows the commands whole.
@@ -46,7 +47,7 @@ ifeq ($(V),0)
 QUIET = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo "  $(1)  $@";)
 endif
 
-.PHONY: all bench bench-growth bench-fairness bench-ledger pgo model deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-reloads check-bounds lint format format-check asan ubsan \
+.PHONY: all bench bench-growth bench-fairness bench-ledger pgo model stress tsan deps-bench units replays fuzzers fuzz check-fuzz storm check-storm valgrind deps need run check check-unit check-system check-conformance conformance-peers deps-peers check-oracle check-docs oracle check-slow check-reloads check-bounds lint format format-check asan ubsan \
 	coverage docs install uninstall dist clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -119,6 +120,13 @@ $(BUILD)/complexity: $(BOUNDS) tests/bounds/bounds.h $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) $(LINK_HARDENING) -Wl,--strip-debug -o $@ $(BOUNDS) $(LIBRARY) $(PKG_LIBS)
 
+# Shared memory under threads, and under processes that are killed.
+STRESSES = $(BUILD)/threads $(BUILD)/processes
+$(STRESSES): $(BUILD)/%: tests/stress/%.c tests/stress/stress.c tests/stress/stress.h $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call QUIET,CC)$(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) $(LINK_HARDENING) -pthread \
+		-o $@ $< tests/stress/stress.c $(LIBRARY) $(PKG_LIBS)
+
 # A fuzz target twice: replay-* goes over files and is built by any compiler, run-* is libFuzzer's.
 FUZZ_CC = $(CC) $(LANGUAGE) $(PKG_CFLAGS) $(CFLAGS) $(HARDENING) $(SANITIZE) $(WARNINGS) -MMD -MP -MF $@.d -MT $@ $(LINK_HARDENING)
 
@@ -170,6 +178,11 @@ check-bounds: $(BUILD)/complexity                      ## growth of instruction 
 	@BUILD=$(BUILD) sh tests/check.sh bounds
 model:            ## what is done without a lock, as Promela models under every schedule
 	@python3 tests/model/run.py
+stress: $(BUILD)/processes                              ## shared memory while workers are killed: STRESS_KILLS=200 STRESS_SEED=n
+	@$(BUILD)/processes
+tsan:             ## shared memory under threads, watched by ThreadSanitizer, in build/tsan
+	@$(MAKE) --no-print-directory $(BUILD)/tsan/threads BUILD=$(BUILD)/tsan SANITIZE="$(SANITIZE_tsan)" CFLAGS="-O1 -g"
+	@$(BUILD)/tsan/threads
 check-storm: $(BUILD)/ballast                          ## hostile clients and origins around a running ballast
 	@BUILD=$(BUILD) sh tests/check.sh storm
 check-slow: $(BUILD)/ballast $(BUILD)/origin           ## is p99 beside 4,000 held connections within 3 times? (a quiet machine); 1,000 kills under load
