@@ -12,8 +12,8 @@ import harness
 import wire
 from load import Load
 
-RELOADS = int(os.environ.get("BALLAST_RELOADS", "25"))
-IDLE = 1000
+RELOADS = int(os.environ.get("BALLAST_RELOADS", "10" if harness.SANITIZED else "25"))
+IDLE = 300 if harness.SANITIZED else 1000
 TUNNELS = 50
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "x"}
 

@@ -17,6 +17,7 @@ import unittest
 import harness
 import wire
 
+ENGINES = ("epoll",)
 WORKERS = 3
 KEPT, FRESH = 8, 4
 SLOW = bool(os.environ.get("BALLAST_SLOW"))
