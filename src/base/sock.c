@@ -65,6 +65,17 @@ fd_cloexec(int fd, bool on)
 	return fd_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, on);
 }
 
+int
+fd_one_more(int open)
+{
+	int copy = fcntl(open, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return -errno;
+	close(copy);
+	return 0;
+}
+
 static int
 sock_new(int family)
 {

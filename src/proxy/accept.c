@@ -131,8 +131,8 @@ look_again(struct timer *t)
 static void
 accept_failed(struct proxy *p, int error)
 {
-	bool waits = sock_is_readable(
-		p->listener.fd); /* the descriptor is asked for before the queue is looked at */
+	bool waits =
+		somebody_waits(p); /* the descriptor is asked for before the queue is looked at */
 	bool room = waits && (upstream_evict_idle(p) || client_evict(p));
 
 	metrics_count(p->shm, p->slot, COUNTER_ACCEPT_ERRORS, 1);
@@ -217,13 +217,21 @@ take_one(struct proxy *p)
 }
 
 static void
+take_one_handed(struct proxy *p)
+{
+	int rc = client_room(p) ? handover_take_one(p) : -EAGAIN;
+
+	if (rc == 0)
+		weigh(p);
+	else if (rc != -EAGAIN)
+		accept_failed(p, rc);
+}
+
+static void
 handed_wake(struct watch *w)
 {
-	struct proxy *p = OWNER(w, struct proxy, handed);
-
 	watch_clear(w, POLLER_IN);
-	if (client_room(p) && handover_take_one(p))
-		weigh(p);
+	take_one_handed(OWNER(w, struct proxy, handed));
 }
 
 static void
@@ -245,6 +253,8 @@ bell_wake(struct watch *w)
 	weigh(p);
 	if (door_of(p) == DOOR_OPEN)
 		take_one(p);
+	if (door_of(p) == DOOR_OPEN && handover_waits(p))
+		take_one_handed(p);
 }
 
 void
@@ -255,7 +265,7 @@ accept_missed(struct proxy *p)
 	if (sock_is_readable(p->listener.fd))
 		take_one(p);
 	if (handover_waits(p))
-		handed_wake(&p->handed);
+		take_one_handed(p);
 }
 
 void

@@ -2,16 +2,19 @@
  * Handing over: what lets a reload, or a worker too many, leave without closing a connection.  All workers of an
  * instance hold both ends of one queue, a pair of Unix sockets that lives as long as the master: whoever retires puts its
  * idle clients' descriptors in at one end, and at the other it is a second listener, heard under the same rules as
- * the first (accept.c).  Runs in workers.  Owns the queue's watch and the retry timer.
+ * the first (accept.c).  Runs in workers.  Owns this process's copies of both ends, the queue's watch and the retry timer.
  * Invariants: a client goes only between two requests, with nothing of the next one read; its descriptor is closed here after
  * it is in the queue, so a process killed in between loses only its own copy, and what is in the queue is lost by nobody's death.
+ * Nothing is taken out for which there is no descriptor.  When the service ends each worker first stops putting in and then takes what
+ * is there, also one that had retired: so the last one leaves nothing behind.
  */
 #include "private.h"
 
 #include <errno.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "ballast/base/control.h"
+#include "ballast/base/log.h"
 
 static bool
 is_between_requests(const struct client *c)
@@ -19,19 +22,34 @@ is_between_requests(const struct client *c)
 	return c->exchange == NULL && c->phase == PHASE_OPEN && buffer_is_empty(c->in);
 }
 
-/*
- * The queue holds as many as a socket's buffer lets it; until it was read from the client stays here, and is served
- * if it asks.
- */
+/* The queue is full, or the user has as many descriptors on their way as it may (unix(7), ETOOMANYREFS). */
+static bool
+error_passes(int rc)
+{
+	return rc == -EAGAIN || rc == -ENOBUFS || rc == -ENOMEM || rc == -ETOOMANYREFS;
+}
+
+/* Until the queue was read from the client stays here, and is served if it asks; for good when no queue takes it. */
+static void
+hand_over_failed(struct proxy *p, int rc)
+{
+	if (!error_passes(rc)) {
+		log_warn("connections cannot be handed over", LOG_STR("error", strerror(-rc)));
+		handover_stop(p);
+	} else if (!timer_is_armed(&p->hand_over_again)) {
+		timer_arm(p->timeouts, &p->hand_over_again, LIMIT_HANDOVER, p->now_us);
+	}
+}
+
 static bool
 hand_over(struct client *c)
 {
 	struct proxy *p = c->proxy;
 	enum control what = c->served ? CONTROL_CLIENT : CONTROL_NEWCOMER;
+	int rc = control_send_fd(p->handover_out, what, c->watch.fd);
 
-	if (control_send_fd(p->handover_out, what, c->watch.fd) < 0) {
-		if (!timer_is_armed(&p->hand_over_again))
-			timer_arm(p->timeouts, &p->hand_over_again, LIMIT_HANDOVER, p->now_us);
+	if (rc < 0) {
+		hand_over_failed(p, rc);
 		return false;
 	}
 	metrics_count(p->shm, p->slot, COUNTER_HANDOVERS, 1);
@@ -63,10 +81,10 @@ hand_over_again(struct timer *t)
 void
 handover_idle(struct proxy *p)
 {
-	if (!handover_is_on(p))
-		return;
-	hand_over_ring(p, LIMIT_KEEP_ALIVE);
-	hand_over_ring(p, LIMIT_REQUEST_HEADER);
+	if (handover_is_on(p))
+		hand_over_ring(p, LIMIT_KEEP_ALIVE);
+	if (handover_is_on(p))
+		hand_over_ring(p, LIMIT_REQUEST_HEADER);
 }
 
 bool
@@ -77,13 +95,18 @@ handover_client(struct client *c)
 
 /* ---- the other end */
 
+/* A message whose descriptor finds no place is lost with it (MSG_CTRUNC), and so would be the connection. */
 static int
 take_from_queue(struct proxy *p)
 {
 	struct addr peer;
 	int fd = -1;
-	enum control said = control_next(p->handed.fd, &fd);
+	enum control said;
+	int rc = fd_one_more(p->handover_in);
 
+	if (rc < 0)
+		return rc;
+	said = control_next(p->handover_in, &fd);
 	if (fd < 0)
 		return -EAGAIN;
 	if (said != CONTROL_CLIENT && said != CONTROL_NEWCOMER)
@@ -95,10 +118,12 @@ take_from_queue(struct proxy *p)
 	return 0;
 }
 
-bool
+int
 handover_take_one(struct proxy *p)
 {
-	return p->handed.fd >= 0 && p->clients.in_use < p->clients_max && take_from_queue(p) == 0;
+	bool room = p->handover_in >= 0 && p->clients.in_use < p->clients_max;
+
+	return room ? take_from_queue(p) : -EAGAIN;
 }
 
 bool
@@ -112,32 +137,38 @@ handover_begin(struct proxy *p, const struct proxy_setup *s, void (*wake)(struct
 {
 	p->hand_over_again.expired = hand_over_again;
 	p->handed = (struct watch){ .wake = wake, .fd = -1, .shared = true };
+	p->handover_in = s->handover[0];
 	p->handover_out = s->handover[1];
-	return s->handover[0] >= 0 ? poller_add(p->poller, &p->handed, s->handover[0], POLLER_IN)
-				   : 0;
+	if (p->handover_in < 0)
+		return 0;
+	return poller_add(p->poller, &p->handed, p->handover_in, POLLER_IN);
 }
 
 void
 handover_take_rest(struct proxy *p)
 {
-	while (handover_take_one(p))
+	while (handover_take_one(p) == 0)
 		continue;
 }
 
 void
 handover_end(struct proxy *p)
 {
-	int fd = p->handed.fd;
-
-	if (fd < 0)
-		return;
 	poller_remove(p->poller, &p->handed);
-	fd_close(&fd);
 }
 
 void
 handover_stop(struct proxy *p)
 {
 	timer_disarm(&p->hand_over_again);
+	p->hands_over = false;
 	fd_close(&p->handover_out);
+}
+
+void
+handover_close(struct proxy *p)
+{
+	handover_end(p);
+	handover_stop(p);
+	fd_close(&p->handover_in);
 }

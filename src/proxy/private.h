@@ -231,9 +231,10 @@ struct proxy {
 	uint64_t now_us;
 	uint64_t wall_offset_us, wall_checked_us;
 	struct watch listener;
-	struct watch handed;          /* where connections come from that others hand over */
-	int handover_out;             /* where ours go to; -1: nowhere */
-	bool hands_over;              /* retiring, others take what is idle */
+	struct watch handed; /* where connections come from that others hand over */
+	int handover_in;     /* the same, also when it is not heard any more; -1: nowhere */
+	int handover_out;    /* where ours go to; -1: nowhere */
+	bool hands_over;     /* retiring, others take what is idle */
 	struct timer hand_over_again; /* the queue was full */
 	struct watch bell;            /* another worker leaves a connection to us */
 	const int *bells;             /* of all workers of the generation, by number - 1 */
@@ -356,20 +357,26 @@ void accept_rest(struct proxy *);
 /* handover.c */
 /* Hears the queue from now on, as `wake` does.  0 or -errno. */
 int handover_begin(struct proxy *, const struct proxy_setup *, void (*wake)(struct watch *));
-/* Takes nothing from the queue any more. */
+/* Does not hear the queue any more. */
 void handover_end(struct proxy *);
 /* Puts nothing into it any more. */
 void handover_stop(struct proxy *);
-/* One connection out of the queue.  False when there is none, or no row for it. */
-bool handover_take_one(struct proxy *);
+/* The same of both, for good. */
+void handover_close(struct proxy *);
+/* One connection out of the queue: 0, -EAGAIN when there is none, or no row for it, or another -errno (-EMFILE). */
+int handover_take_one(struct proxy *);
 bool handover_waits(const struct proxy *);
 /* All of them: nobody else will. */
 void handover_take_rest(struct proxy *);
-/* May what is idle go to another worker? */
+/*
+ * May what is idle go to another worker?  The service may end under another master, which does not tell a former one's
+ * workers: then nobody would take it.
+ */
 static inline bool
 handover_is_on(const struct proxy *p)
 {
-	return p->hands_over && p->handover_out >= 0;
+	return p->hands_over && p->handover_out >= 0 &&
+	       !atomic_load_explicit(&p->shm->shared->draining, memory_order_acquire);
 }
 /* All that are idle go, as far as the queue takes them. */
 void handover_idle(struct proxy *);

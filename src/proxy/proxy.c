@@ -248,7 +248,8 @@ proxy_create(const struct proxy_setup *s)
 	p->poller = s->poller;
 	p->timeouts = s->timeouts;
 	access_log_open(p, s->access_log);
-	p->listener.fd = p->bell.fd = p->handed.fd = p->handover_out = -1;
+	p->listener.fd = p->bell.fd = p->handed.fd = -1;
+	p->handover_in = p->handover_out = -1;
 	set_limits(p);
 	rc = make_targets(p, s->admin) && make_scratch(p) ? reserve(p) : -ENOMEM;
 	if (rc == 0)
@@ -268,7 +269,7 @@ proxy_destroy(struct proxy *p)
 {
 	access_log_flush(p);
 	proxy_retire(p);
-	handover_stop(p);
+	handover_close(p);
 	/* The pool goes the same way as ever: counted down and closed. */
 	while (upstream_evict_idle(p))
 		continue;
@@ -353,6 +354,7 @@ proxy_accept_rest(struct proxy *p)
 void
 proxy_take_handed(struct proxy *p)
 {
+	handover_stop(p);
 	handover_take_rest(p);
 }
 

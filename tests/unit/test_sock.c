@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +126,25 @@ START_TEST(descriptor_flags_are_set_and_taken_back)
 	fd_close(&ends[1]);
 	ck_assert_int_eq(fd_nonblocking(-1), -EBADF);
 	ck_assert_int_eq(fd_cloexec(-1, true), -EBADF);
+}
+END_TEST
+
+START_TEST(one_more_descriptor_is_asked_for_and_given_back)
+{
+	struct rlimit limit, none;
+	int fd = open("/dev/null", O_RDONLY), next = dup(fd);
+
+	close(next);
+	ck_assert_int_eq(fd_one_more(fd), 0);
+	ck_assert_int_eq(dup(fd), next);
+	close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ (rlim_t)next, limit.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(fd_one_more(fd), -EMFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	close(fd);
+	ck_assert_int_eq(fd_one_more(-1), -EBADF);
 }
 END_TEST
 
@@ -373,6 +393,7 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, closing_leaves_minus_one_and_may_be_repeated);
 	tcase_add_test(t, descriptor_flags_are_set_and_taken_back);
+	tcase_add_test(t, one_more_descriptor_is_asked_for_and_given_back);
 	tcase_add_test(t, an_accepted_socket_has_inherited_its_options);
 	tcase_add_test(t, the_any_address_takes_ipv4_too);
 	tcase_add_test(t, a_port_in_use_is_refused);

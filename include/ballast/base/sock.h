@@ -22,6 +22,8 @@ bool fd_is_file(int fd);
 bool fd_takes(int fd, size_t n);
 int fd_nonblocking(int fd);
 int fd_cloexec(int fd, bool on);
+/* Could this process have one descriptor more at this moment?  Asked with a copy of an open one.  0 or -errno (-EMFILE). */
+int fd_one_more(int open);
 
 /*
  * A listening socket: SO_REUSEADDR, backlog, non-blocking.  TCP_NODELAY and

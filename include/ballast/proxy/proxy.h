@@ -60,7 +60,7 @@ void proxy_set_access_log(struct proxy *, int fd);
 
 /* Takes what waits in the listener's queue: when the last process closes it, those would be reset. */
 void proxy_accept_rest(struct proxy *);
-/* Takes what was handed over and waits in the queue: the service ends, and nobody else will. */
+/* The service ends: hands nothing over any more, and takes what waits in the queue, since nobody else will. */
 void proxy_take_handed(struct proxy *);
 /* No new connections. */
 void proxy_retire(struct proxy *);
