@@ -157,7 +157,7 @@ run: need         ## ballast on :3332 with two demo backends on :9001 and :9002,
 	@BUILD=$(BUILD) sh tests/system/run-demo.sh
 
 check: need       ## all tests; the last line is `N passed, N failed`
-	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/ballast-other $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(UNITS) $(REPLAYS)
+	@$(MAKE) --no-print-directory $(BUILD)/ballast $(BUILD)/faulty $(BUILD)/ballast-other $(BUILD)/origin $(BUILD)/print-docs $(BUILD)/complexity $(BUILD)/verdicts $(BUILD)/processes $(UNITS) $(REPLAYS)
 	@BUILD=$(BUILD) sh tests/check.sh
 
 check-unit: $(UNITS)                                   ## the unit tests alone
@@ -178,7 +178,7 @@ check-bounds: $(BUILD)/complexity                      ## growth of instruction 
 	@BUILD=$(BUILD) sh tests/check.sh bounds
 model:            ## what is done without a lock, as Promela models under every schedule
 	@python3 tests/model/run.py
-stress: $(BUILD)/processes                              ## shared memory while workers are killed: STRESS_KILLS=200 STRESS_SEED=n
+stress: $(BUILD)/processes                              ## shared memory while workers are killed: STRESS_KILLS=500 STRESS_SEED=n
 	@$(BUILD)/processes
 tsan:             ## shared memory under threads, watched by ThreadSanitizer, in build/tsan
 	@$(MAKE) --no-print-directory $(BUILD)/tsan/threads BUILD=$(BUILD)/tsan SANITIZE="$(SANITIZE_tsan)" CFLAGS="-O1 -g"

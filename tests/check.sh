@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the tests of one build: check.sh [unit|system|conformance|oracle|fuzz|docs|bounds|storm|memcheck]...; all of them but memcheck
+# Runs the tests of one build: check.sh [unit|stress|system|conformance|oracle|fuzz|docs|bounds|storm|memcheck]...; all of them but memcheck
 # without a word.  The last line is `N passed, N failed`.
 set -u
 BUILD=${BUILD:-build}
@@ -55,6 +55,11 @@ counted() {
 	numbers=$(tail -n 1 "$BUILD/$name.log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
 	# shellcheck disable=SC2086 # two words
 	count ${numbers:-0 1}
+}
+
+# Shared memory, while workers are stopped and killed anywhere.
+stress() {
+	counted stress "$BUILD/processes"
 }
 
 system() {
@@ -130,7 +135,7 @@ docs() {
 	echo "printed docs compared"
 }
 
-[ $# -gt 0 ] || set -- docs unit oracle fuzz system conformance bounds storm
+[ $# -gt 0 ] || set -- docs unit stress oracle fuzz system conformance bounds storm
 for part in "$@"; do
 	"$part"
 done

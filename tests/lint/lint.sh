@@ -42,6 +42,7 @@ layers_sees_a_climb() {
 compile() {
 	make -s -j "$JOBS" BUILD="$BUILD/$1" CC="$1" WERROR=1 "$BUILD/$1/ballast" "$BUILD/$1/origin" \
 		"$BUILD/$1/print-docs" "$BUILD/$1/complexity" "$BUILD/$1/verdicts" \
+		"$BUILD/$1/threads" "$BUILD/$1/processes" \
 		"$BUILD/$1/floor" "$BUILD/$1/sources" "$BUILD/$1/micro" units replays
 }
 
@@ -54,7 +55,7 @@ cppcheck_all() {
 		"$LOGS/include/ballast/base/log.h"
 	cppcheck --quiet --std=c11 --language=c -j "$JOBS" -I"$LOGS/include" -D_GNU_SOURCE --inline-suppr \
 		--enable=warning,performance,portability --error-exitcode=1 \
-		--suppressions-list=tests/lint/cppcheck.txt src tests/origin tests/fuzz tests/bench
+		--suppressions-list=tests/lint/cppcheck.txt src tests/origin tests/fuzz tests/stress tests/bench
 }
 
 tidy() {

@@ -3,7 +3,7 @@
  * on without it, then it is killed, folded and replaced, while the parent sums and sweeps.  After some rounds all are
  * killed, and the segment is compared with what they told.
  *
- *	STRESS_SEED=n the same draws again (not the same schedule)	STRESS_KILLS=200 how many
+ *	STRESS_SEED=n the same draws again (not the same schedule)	STRESS_KILLS=500 how many
  */
 #include <sched.h>
 #include <signal.h>
@@ -141,7 +141,7 @@ int
 main(void)
 {
 	const char *kills = getenv("STRESS_KILLS");
-	unsigned long wanted = kills != NULL ? strtoul(kills, NULL, 10) : 200;
+	unsigned long wanted = kills != NULL ? strtoul(kills, NULL, 10) : 500;
 	struct staff s = { .world = world_begin() };
 
 	s.random = s.world->seed;

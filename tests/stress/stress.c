@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -123,12 +122,11 @@ get(const _Atomic uint64_t *word)
 	return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-struct report
+struct told
 reports_sum(const struct world *w)
 {
-	struct report sum;
+	struct told sum = { .begun = 0 };
 
-	memset(&sum, 0, sizeof(sum));
 	for (unsigned k = 0; k < WORKERS; k++) {
 		const struct report *r = &w->report[k];
 
@@ -276,7 +274,7 @@ bury(struct world *w, struct slot *slot)
 
 /* By what the cursor has gone over: all backends are up, so nobody was passed over. */
 static void
-check_shares(struct world *w, const struct report *sum)
+check_shares(struct world *w, const struct told *sum)
 {
 	uint64_t walked = w->shm.shared->cursor, share[ROWS] = { 0 }, missed = 0;
 	uint32_t len = w->balance.sequence_len;
@@ -292,7 +290,7 @@ check_shares(struct world *w, const struct report *sum)
 }
 
 static void
-check_buckets(struct world *w, const struct report *sum)
+check_buckets(struct world *w, const struct told *sum)
 {
 	uint64_t most = BURST + (w->clock_us - w->epoch_us) / TOKEN_US;
 
@@ -323,7 +321,7 @@ is_close(const struct world *w, uint64_t counted, uint64_t told)
 void
 world_check(struct world *w)
 {
-	struct report sum = reports_sum(w);
+	struct told sum = reports_sum(w);
 	uint64_t requests = requests_total(w), blames = 0, errors = 0;
 	uint64_t lost = metrics_sum(&w->shm, COUNTER_EXCHANGES_LOST);
 

@@ -33,6 +33,10 @@ struct report { /* of one worker at a time, who may be killed in between any two
 	_Atomic uint64_t admitted[CLIENTS];
 };
 
+struct told { /* by all reports */
+	uint64_t begun, ended, picks[ROWS], admitted[CLIENTS];
+};
+
 struct world {
 	struct shm shm;
 	struct balance balance;
@@ -40,9 +44,9 @@ struct world {
 	uint64_t seed;
 	_Alignas(64) _Atomic uint64_t clock_us;
 	struct report report[WORKERS];
-	uint64_t killed;       /* exchanges that may be in the segment and not in a report */
-	uint64_t epoch_us;     /* when the clock was set, all buckets full */
-	struct report earlier; /* all reports, when the clock was set */
+	uint64_t killed;     /* exchanges that may be in the segment and not in a report */
+	uint64_t epoch_us;   /* when the clock was set, all buckets full */
+	struct told earlier; /* when the clock was set */
 	_Atomic uint64_t looks[N_CLAIMS], failures[N_CLAIMS];
 };
 
@@ -61,7 +65,7 @@ int world_end(struct world *, const char *what);
 void claim(struct world *, enum claim, bool holds);
 
 uint64_t draw(uint64_t *random, uint64_t below);
-struct report reports_sum(const struct world *);
+struct told reports_sum(const struct world *);
 /* All requests in the segment, whatever they were. */
 uint64_t requests_total(const struct world *);
 
