@@ -243,6 +243,25 @@ START_TEST(a_row_that_only_failed_reloads_named_is_free_when_they_are_gone)
 }
 END_TEST
 
+/* It is older than the current one by now, so nobody newer lives when a second failure is forgotten. */
+START_TEST(a_row_waits_also_for_a_failed_generation_that_a_newer_one_has_outrun)
+{
+	struct shm s;
+
+	world_open(&s, 2, 1, 8);
+	load(&s, URLS("http://a"), 1, 1);
+	ck_assert_int_eq(backend_assign(&s, "http://b", 2, 1), 1);
+	load(&s, URLS("http://a"), 1, 1);
+	load(&s, URLS("http://a"), 3, 1); /* a worker of 2 still drains */
+	ck_assert_int_eq(backend_assign(&s, "http://b", 4, 2), 1);
+	load(&s, URLS("http://a"), 3, 2);
+	backend_forget_failed(&s, 3);
+	ck_assert_int_eq(backend_assign(&s, "http://c", 5, 2), -1);
+	ck_assert_int_eq(backend_assign(&s, "http://c", 6, 3), 1);
+	shm_detach(&s);
+}
+END_TEST
+
 START_TEST(an_empty_or_too_long_url_has_no_row)
 {
 	char url[BACKEND_URL_MAX + 1];
@@ -376,6 +395,7 @@ main(void)
 	tcase_add_test(t, a_reload_that_fails_leaves_everything_as_it_was);
 	tcase_add_test(t, a_row_of_a_reload_that_failed_is_not_taken_over_while_its_workers_live);
 	tcase_add_test(t, a_row_that_only_failed_reloads_named_is_free_when_they_are_gone);
+	tcase_add_test(t, a_row_waits_also_for_a_failed_generation_that_a_newer_one_has_outrun);
 	tcase_add_test(t, an_empty_or_too_long_url_has_no_row);
 	tcase_add_test(t, only_a_flip_moves_since);
 	tcase_add_test(t, every_row_can_be_used);
