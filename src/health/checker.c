@@ -48,8 +48,7 @@ struct subject {
 	uint16_t row;
 	uint16_t index;
 	/* What workers had got and said at its last result, and when it was that they had got more. */
-	int64_t answers;
-	uint64_t blames, answered_us;
+	uint64_t answers, blames, answered_us;
 	bool hindered;  /* its last probe could not be made */
 	bool suspected; /* by workers, since its last result */
 	bool frozen;    /* up, although its probes go unanswered */
@@ -202,7 +201,7 @@ static void
 ask_workers(struct subject *s)
 {
 	const struct shm *shm = s->checker->setup->shm;
-	int64_t answers = metrics_sum_answers(shm, s->row);
+	uint64_t answers = metrics_sum_answers(shm, s->row);
 	uint64_t blames = backend_failures(shm, s->row);
 
 	if (answers > s->answers)

@@ -137,6 +137,7 @@ account_exchange(struct exchange *x)
 	struct proxy *p = x->proxy;
 	struct landing landing = {
 		.counted = is_worth_counting(x),
+		.answered = x->upstream_spoke,
 		.row = x->attempts > 0 ? p->targets[x->target].row : BACKEND_NONE,
 		.method = (enum method)x->method,
 		.duration_us = p->now_us - x->t_start,

@@ -29,6 +29,7 @@ struct backend_ledger {
 	_Alignas(64) struct duration_row durations;
 	_Atomic uint64_t error[N_BACKEND_ERRORS];
 	_Atomic uint64_t check[2]; /* health checks: failed, succeeded */
+	_Atomic uint64_t answers;  /* exchanges of which something came back */
 };
 
 struct request_row {

@@ -57,8 +57,11 @@ log_request(const struct shm *s, struct slot *slot, unsigned *n, const struct la
 	struct redo *redo = &ledger_of(s, slot)->redo;
 
 	if (l->row != BACKEND_NONE) {
-		struct duration_row *d = &backend_ledger_of(s, slot, l->row)->durations;
+		struct backend_ledger *b = backend_ledger_of(s, slot, l->row);
+		struct duration_row *d = &b->durations;
 
+		if (l->answered)
+			redo_add(redo, n, &b->answers, 1);
 		redo_add(redo, n, &d->bucket[duration_bucket(l->duration_us)], 1);
 		redo_add(redo, n, &d->sum_us, l->duration_us);
 	}

@@ -134,6 +134,7 @@ forget(struct backend_ledger *l)
 		atomic_store_explicit(&l->error[i], 0, memory_order_relaxed);
 	for (unsigned i = 0; i < 2; i++)
 		atomic_store_explicit(&l->check[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&l->answers, 0, memory_order_relaxed);
 }
 
 void

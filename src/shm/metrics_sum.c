@@ -71,16 +71,14 @@ metrics_sum_durations(const struct shm *s, unsigned row, struct duration_sum *su
 		sum->count += sum->bucket[b];
 }
 
-int64_t
+uint64_t
 metrics_sum_answers(const struct shm *s, unsigned row)
 {
-	struct duration_sum durations;
-	uint64_t errors = 0;
+	uint64_t sum = 0;
 
-	metrics_sum_durations(s, row, &durations);
-	for (unsigned e = 0; e < N_BACKEND_ERRORS; e++)
-		errors += metrics_sum_backend_error(s, row, (enum backend_error)e);
-	return (int64_t)(durations.count - errors);
+	for (unsigned i = 0; i < s->n_slots; i++)
+		sum += get(&backend_ledger(s, i, row)->answers);
+	return sum;
 }
 
 enum { FIRST_ROOM = 256 };

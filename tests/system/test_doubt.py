@@ -7,6 +7,7 @@ import threading
 import time
 
 import harness
+import wire
 from load import Load
 
 ENGINES = ("poll",)
@@ -20,12 +21,13 @@ class Backends:
 
     def __init__(self):
         self.cut = threading.Event()
+        self.mute = threading.Event()  # nobody is answered
         self.status = 200
 
     def __call__(self, script, stream):
         while True:
             request = script.take(stream)
-            if " /health " in request.line and self.cut.is_set():
+            if self.mute.is_set() or (" /health " in request.line and self.cut.is_set()):
                 stream.rest()
                 return
             if " /health " in request.line:
@@ -105,6 +107,28 @@ class Doubt(Checked):
         lb.wait_log(DOWN, 4)
         self.assertEqual(lb.logs(FROZEN), [])
         load.end()
+
+    def test_whom_clients_only_leave_goes(self):
+        lb, backends, _ = self.checked(timeout="100ms")
+        backends.mute.set()
+        backends.cut.set()
+        ending = threading.Event()
+
+        def give_up():
+            while not ending.is_set():
+                client = lb.connect()
+                client.send(wire.request())
+                ending.wait(0.02)
+                client.reset()
+
+        thread = threading.Thread(target=give_up)
+        thread.start()
+        try:
+            lb.wait_log(DOWN, 4)
+        finally:
+            ending.set()
+            thread.join()
+        self.assertEqual(lb.logs(FROZEN), [])
 
     def test_up_to_the_share_probes_alone_decide(self):
         lb, backends, _ = self.checked(max_ejected="100%")

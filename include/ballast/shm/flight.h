@@ -43,10 +43,11 @@ struct flight *flight_in_hand(const struct shm *, const struct slot *);
 /* The slot's own process: a row begins. */
 void flight_begin(struct flight *, const struct ip *, uint16_t port, uint64_t now_us);
 
-struct landing {      /* what an exchange adds to the counters at its end */
-	bool counted; /* as a request */
-	bool lost;    /* COUNTER_EXCHANGES_LOST */
-	unsigned row; /* BACKEND_NONE: with backend "none" and without a duration */
+struct landing {       /* what an exchange adds to the counters at its end */
+	bool counted;  /* as a request */
+	bool lost;     /* COUNTER_EXCHANGES_LOST */
+	bool answered; /* its backend said something; counts with a row only */
+	unsigned row;  /* BACKEND_NONE: with backend "none" and without a duration */
 	uint16_t status;
 	enum method method;
 	uint64_t duration_us, bytes_out;

@@ -59,11 +59,8 @@ struct duration_sum {
 	uint64_t sum_us;
 	uint64_t count;
 };
-/*
- * Exchanges that ended at this backend, less its errors: what grows while it answers.  May fall behind where exchanges
- * went on to another backend after an error here.
- */
-int64_t metrics_sum_answers(const struct shm *, unsigned row);
+/* Exchanges that are over and in which this backend said something, whatever it was: signs of life. */
+uint64_t metrics_sum_answers(const struct shm *, unsigned row);
 void metrics_sum_durations(const struct shm *, unsigned row, struct duration_sum *);
 struct request_sum {
 	uint16_t row; /* BACKEND_NONE for none */
