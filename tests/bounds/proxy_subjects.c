@@ -91,7 +91,7 @@ static struct world *
 world_open(void)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct proxy_setup setup = { .access_log = -1 };
+	struct proxy_setup setup = { .access_log = -1, .handover = { -1, -1 } };
 	struct addr here;
 	bool connecting;
 
