@@ -175,10 +175,11 @@ static bool
 is_metrics_path(const struct proxy *p, const struct head *h)
 {
 	const char *metrics = p->config->metrics_path;
-	size_t n = strlen(metrics);
+	size_t n;
 
 	if (!p->metrics_public || (h->method != METHOD_GET && h->method != METHOD_HEAD))
 		return false;
+	n = strlen(metrics);
 	return h->path.n >= n && memcmp(h->path.p, metrics, n) == 0 &&
 	       (h->path.n == n || h->path.p[n] == '?');
 }
