@@ -296,10 +296,12 @@ class Handover(Case):
 
     def test_more_than_the_queue_holds(self):
         one = self.origin()
-        lb = self.ballast([one.url], workers=1, timeouts={"request_header": "300s"})
+        lb = self.ballast([one.url], workers=1,
+                          timeouts={"request_header": "300s", "drain": "100s"})
         idle = self.connections(lb, 700, served=False)
         self.wait_idle(lb, 700)
         lb.reload()
+        harness.wait_for(lambda: not lb.workers(generation=1), "the old worker to leave")
         for stream in idle:
             self.assertEqual(stream.ask().status, 200)
         self.assertEqual(self.metrics(lb).value("lb_handovers_total"), 700)
@@ -341,7 +343,7 @@ class Handover(Case):
 
     def kill_one(self, lb):
         """How many connections it held: it is stopped before it is looked at."""
-        victim = random.choice(lb.workers())
+        victim = random.choice(harness.wait_for(lb.workers, "a worker"))  # all may change while one looks
         try:
             os.kill(victim, signal.SIGSTOP)
             harness.wait_for(lambda: harness.state_of(victim) in ("T", "", "Z"), "it to stop")

@@ -282,6 +282,28 @@ class Serving(Upgrading):
         self.gone(old)
         self.assertEqual(self.holder(lb), new)
 
+    def test_when_the_new_program_ends_a_former_worker_hands_nothing_over(self):
+        """Nobody tells it but the segment; and nobody would take the connection."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+
+        def handle(script, stream):
+            script.take(stream)
+            gate.wait(harness.PATIENCE)
+            stream.send(harness.OK)
+        script = self.script(handle)
+        lb = self.instance([script.url], timeouts={"drain": "100s"})
+        with lb.connect() as client:
+            client.send(wire.request())
+            harness.wait_for(lambda: script.seen, "the request at the backend")
+            new = self.upgrade(lb)
+            os.kill(new, signal.SIGTERM)
+            self.gone(new)
+            gate.set()
+            response = client.read_response()
+            self.assertEqual((response.status, response.get("Connection")), (200, "close"))
+        self.gone(lb.pid)
+
     def test_unix_sockets_stay_where_they_are_unless_the_configuration_moves_them(self):
         one = self.origin()
         lb = self.prepare([one.url], lb_port="unix:/dev/null")
