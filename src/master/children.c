@@ -60,12 +60,6 @@ children_free(struct children *c)
 }
 
 static bool
-is_alive(const struct child *k)
-{
-	return k->phase != CHILD_NONE;
-}
-
-static bool
 is_serving(const struct child *k)
 {
 	return k->phase == CHILD_STARTING || k->phase == CHILD_READY;
@@ -292,7 +286,7 @@ void
 children_staff_checker(struct children *c, struct generation *g, uint64_t now_us)
 {
 	for (unsigned i = 0; i < c->n; i++) {
-		if (is_alive(&c->child[i]) && c->child[i].role == ROLE_CHECKER)
+		if (child_is_alive(&c->child[i]) && c->child[i].role == ROLE_CHECKER)
 			return;
 	}
 	if (slots_of_role(c->shm, ROLE_CHECKER) > 0)
@@ -344,24 +338,11 @@ left(struct child *k, int status)
 		k->all->cut = k->all->cut || said_cut || is_busy(k->slot);
 }
 
-static void
-fold_orphan(struct children *c, struct slot *slot)
-{
-	const struct crash crash = {
-		.number = atomic_load_explicit(&slot->number, memory_order_relaxed),
-		.pid = atomic_load_explicit(&slot->pid, memory_order_relaxed),
-	};
-
-	log_info("slot of a dead master's child folded", LOG_INT("slot", slot_index(c->shm, slot)));
-	crash_settle(c->shm, slot, &crash);
-	slot_fold(c->shm, slot);
-}
-
 static struct child *
 find_pid(struct children *c, pid_t pid)
 {
 	for (unsigned i = 0; i < c->n; i++) {
-		if (is_alive(&c->child[i]) && c->child[i].pid == pid)
+		if (child_is_alive(&c->child[i]) && c->child[i].pid == pid)
 			return &c->child[i];
 	}
 	return NULL; /* as process 1 of a container we inherit strangers */
@@ -451,7 +432,7 @@ children_drain(struct children *c, uint64_t now_us)
 	for (unsigned i = 0; i < c->n; i++) {
 		struct child *k = &c->child[i];
 
-		if (!is_alive(k))
+		if (!child_is_alive(k))
 			continue;
 		if (k->role == ROLE_CHECKER)
 			end_checker(k, now_us);
@@ -475,7 +456,7 @@ children_kill(struct children *c, const struct generation *g)
 	for (unsigned i = 0; i < c->n; i++) {
 		struct child *k = &c->child[i];
 
-		if (is_alive(k) && (g == NULL || k->generation == g))
+		if (child_is_alive(k) && (g == NULL || k->generation == g))
 			kill_child(k);
 	}
 }
@@ -486,7 +467,7 @@ children_abandon(struct children *c, const struct generation *g, uint64_t now_us
 	for (unsigned i = 0; i < c->n; i++) {
 		struct child *k = &c->child[i];
 
-		if (!is_alive(k) || k->generation != g)
+		if (!child_is_alive(k) || k->generation != g)
 			continue;
 		if (k->phase == CHILD_READY && k->role == ROLE_WORKER)
 			retire_worker(k, now_us);
@@ -542,84 +523,12 @@ children_reopen_logs(struct children *c)
 	bool all = true;
 
 	for (unsigned i = 0; i < c->n; i++) {
-		if (is_alive(&c->child[i]) && c->child[i].watch.fd >= 0)
+		if (child_is_alive(&c->child[i]) && c->child[i].watch.fd >= 0)
 			all = pass_logs(&c->child[i]) && all;
 	}
 	for (unsigned i = 0; i < c->n; i++) {
-		if (is_alive(&c->child[i]))
+		if (child_is_alive(&c->child[i]))
 			generation_logs_passed(c->child[i].generation);
 	}
 	return all;
-}
-
-unsigned
-children_ready(const struct children *c, const struct generation *g, enum slot_role role)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct child *k = &c->child[i];
-
-		n += k->phase == CHILD_READY && k->role == role &&
-		     (g == NULL || k->generation == g);
-	}
-	return n;
-}
-
-bool
-children_accept(const struct children *c, uint32_t before)
-{
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct child *k = &c->child[i];
-
-		if (is_alive(k) && k->role == ROLE_WORKER && k->generation->number < before &&
-			slot_state_of(k->slot) != SLOT_DRAINING)
-			return true;
-	}
-	return false;
-}
-
-unsigned
-children_alive(const struct children *c)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < c->n; i++)
-		n += is_alive(&c->child[i]);
-	return n;
-}
-
-static bool
-is_ours(const struct children *c, const struct slot *slot)
-{
-	unsigned i = slot_index(c->shm, slot);
-
-	return slot == c->ledger || slot == c->heritage || is_alive(&c->child[i]);
-}
-
-bool
-children_fold_orphans(struct children *c)
-{
-	bool others = false;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		struct slot *slot = slot_at(c->shm, i);
-
-		if (is_ours(c, slot))
-			continue;
-		if (slot_is_orphaned(slot))
-			fold_orphan(c, slot);
-		others |= slot_is_used(slot);
-	}
-	return others;
-}
-
-bool
-children_are_settled(const struct children *c)
-{
-	for (unsigned i = 0; i < c->n; i++) {
-		if (is_alive(&c->child[i]) && c->child[i].phase != CHILD_READY)
-			return false;
-	}
-	return true;
 }

@@ -33,6 +33,12 @@ struct child {
 		silent_us; /* watchdog.c: its last beat, and for how long there was no other */
 };
 
+static inline bool
+child_is_alive(const struct child *k)
+{
+	return k->phase != CHILD_NONE;
+}
+
 struct children {
 	struct poller *poller;
 	struct shm *shm;
