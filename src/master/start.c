@@ -17,6 +17,7 @@
 #include "ballast/base/sandbox.h"
 #include "ballast/base/signals.h"
 #include "ballast/base/sock.h"
+#include "ballast/shm/flight.h"
 #include "ballast/shm/metrics.h"
 #include "ballast/shm/rate.h"
 
@@ -28,6 +29,8 @@ enum {
 	GENERATIONS_MAX = 8,
 	SPARE_SLOTS = 2,
 	FLIGHTS = 2048, /* rows of a worker, 128 octets each */
+	FLIGHTS_LEAST = 256,
+	FLIGHTS_SOFT_MAX = 8 * 1024 * 1024, /* octets of all rows of two generations */
 	ADMIN_BACKLOG = 128,
 	POLLER_SPARE = 128,      /* descriptors of admin, signals, listeners */
 	HEIR_PATIENCE_MS = 3000, /* such children leave the port as soon as their loop turns */
@@ -98,11 +101,23 @@ prepare_dir(const struct master *m, const struct config *config, struct err *err
 	return true;
 }
 
-/* An exchange beyond these is carried as well, and counted when it is lost; only what it was is not known then. */
+static uint32_t
+slots_at_least(const struct config *config)
+{
+	return 2 * (config->process.workers + 1) + SPARE_SLOTS + 1;
+}
+
+/*
+ * An exchange beyond these is carried as well, and counted when it is lost; only what it was is not known then.  Many
+ * workers have fewer each, so that all of it stays small beside the /dev/shm of a container.
+ */
 static uint32_t
 flights_for(const struct config *config)
 {
-	return config->limits.connections < FLIGHTS ? config->limits.connections : FLIGHTS;
+	uint32_t n = FLIGHTS_SOFT_MAX / (slots_at_least(config) * (uint32_t)sizeof(struct flight));
+
+	n = n > FLIGHTS ? FLIGHTS : n < FLIGHTS_LEAST ? FLIGHTS_LEAST : n;
+	return config->limits.connections < n ? config->limits.connections : n;
 }
 
 /*
@@ -113,7 +128,7 @@ static uint32_t
 slots_for(const struct config *config)
 {
 	uint32_t generation = config->process.workers + 1; /* with the checker */
-	uint32_t least = 2 * generation + SPARE_SLOTS + 1;
+	uint32_t least = slots_at_least(config);
 	uint32_t most = GENERATIONS_MAX * generation + SPARE_SLOTS + 1;
 	size_t affordable = SEGMENT_SOFT_MAX /
 			    slot_block_bytes(config->process.max_backends, flights_for(config));

@@ -382,7 +382,8 @@ another_is_up(const struct proxy *p, const struct target *t)
 
 /*
  * The checker is stopped, starved or dead: who is to say that this backend is gone, if not those who meet it?  The
- * last one that is up stays, since then there is nothing to be gained.
+ * last one that is up stays, since then there is nothing to be gained; of two workers that take the last two out
+ * at the same moment one at least sees it afterwards, and takes its word back.
  */
 void
 target_refused(struct proxy *p, struct target *t)
@@ -393,6 +394,10 @@ target_refused(struct proxy *p, struct target *t)
 	if (!health->on || t->refusals < health->fall || slots_checker_beats(p->shm, p->now_us) ||
 		!another_is_up(p, t) || !backend_eject(p->shm, t->row, proxy_wall_us(p)))
 		return;
+	if (!another_is_up(p, t)) {
+		backend_set_up(p->shm, t->row, true, proxy_wall_us(p));
+		return;
+	}
 	log_warn("backend marked down", LOG_STR("backend", t->url),
 		LOG_STR("reason", "workers cannot connect, and no checker looks"),
 		LOG_INT("status", 0), LOG_INT("fails", t->refusals));
