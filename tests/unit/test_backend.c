@@ -379,6 +379,25 @@ START_TEST(a_verdict_comes_with_its_time)
 }
 END_TEST
 
+START_TEST(an_ejection_turns_a_verdict_once_and_leaves_the_others)
+{
+	struct shm s;
+
+	world_open(&s, 3, 1, 8);
+	for (unsigned i = 0; i < 3; i++)
+		backend_assign(&s, (const char *[]){ "http://a", "http://b", "http://c" }[i], 1, 1);
+	ck_assert(backend_eject(&s, 1, 77));
+	ck_assert(!backend_is_up(&s, 1));
+	ck_assert_uint_eq(atomic_load(&s.backends[1].since_us), 77);
+	ck_assert(!backend_eject(&s, 1, 78));
+	ck_assert_uint_eq(atomic_load(&s.backends[1].since_us), 77);
+	ck_assert(backend_is_up(&s, 0) && backend_is_up(&s, 2));
+	backend_set_up(&s, 1, true, 79);
+	ck_assert(backend_is_up(&s, 1));
+	shm_detach(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -401,6 +420,7 @@ main(void)
 	tcase_add_test(t, every_row_can_be_used);
 	tcase_add_test(t, no_blame_is_lost_between_processes);
 	tcase_add_test(t, a_verdict_comes_with_its_time);
+	tcase_add_test(t, an_ejection_turns_a_verdict_once_and_leaves_the_others);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
 	return unit_main(s);

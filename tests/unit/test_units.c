@@ -128,6 +128,21 @@ START_TEST(a_size_counts_in_powers_of_1024)
 }
 END_TEST
 
+START_TEST(a_share_is_in_hundredths)
+{
+	char out[UNIT_TEXT];
+	double percent;
+
+	ck_assert_int_eq(unit_parse_share(&percent, "50%"), UNIT_FINE);
+	ck_assert(percent > 49.9 && percent < 50.1);
+	ck_assert_int_eq(unit_parse_share(&percent, "0"), UNIT_FINE);
+	ck_assert_int_eq(unit_parse_share(&percent, "50"), UNIT_MISSING);
+	ck_assert_int_eq(unit_parse_share(&percent, "50s"), UNIT_UNKNOWN);
+	ck_assert_int_eq(unit_parse_share(&percent, "%"), UNIT_NO_NUMBER);
+	ck_assert_str_eq(unit_print_share(out, 50), "50%");
+}
+END_TEST
+
 START_TEST(printed_durations_are_short)
 {
 	static const struct {
