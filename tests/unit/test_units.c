@@ -203,6 +203,7 @@ main(void)
 	tcase_add_test(c, a_decimal_has_a_point_and_no_exponent);
 	tcase_add_test(c, a_duration_needs_its_unit);
 	tcase_add_test(c, a_size_counts_in_powers_of_1024);
+	tcase_add_test(c, a_share_is_in_hundredths);
 	tcase_add_test(c, printed_durations_are_short);
 	tcase_add_test(c, what_is_printed_reads_back_to_the_same_value);
 	suite_add_tcase(s, c);
