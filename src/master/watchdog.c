@@ -53,8 +53,9 @@ children_watch(struct children *c, uint64_t now_us)
 {
 	uint64_t elapsed_us = now_us - c->watched_us;
 
-	if (elapsed_us > 2 * (uint64_t)CHILDREN_WATCH_US)
-		elapsed_us = 2 * (uint64_t)CHILDREN_WATCH_US;
+	/* After a pause one look must not be enough: whoever turns has beaten before the next one. */
+	if (elapsed_us > CHILDREN_WATCH_US)
+		elapsed_us = CHILDREN_WATCH_US;
 	c->watched_us = now_us;
 	for (unsigned i = 0; i < c->n; i++) {
 		struct child *k = &c->child[i];
