@@ -11,6 +11,7 @@
 #include <bsd/libutil.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ballast/base/clock.h"
 #include "ballast/base/sock.h"
 
-enum { LOCK_TRIES = 10, LOCK_PAUSE_MS = 20 };
+enum { LOCK_PATIENCE_MS = 200, ORPHAN_PATIENCE_MS = 3000, LOCK_PAUSE_MS = 20 };
 
 static ssize_t
 read_all(int fd, char *out, size_t cap)
@@ -149,31 +151,68 @@ pause_ms(long ms)
 	nanosleep(&ts, NULL);
 }
 
-/* A command that looks whether we run holds the lock for a moment: hence a few tries. */
+static bool
+is_held(int error)
+{
+	return error == EEXIST || error == EAGAIN;
+}
+
+static bool
+is_alive(pid_t pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno != ESRCH);
+}
+
+/*
+ * A command that looks whether we run holds the lock for a moment.  So does a child that its master, killed just
+ * then, had forked: it lets go as soon as it gets to run, which on a busy machine takes longer.  Then nobody alive
+ * is named.
+ */
+static uint64_t
+lock_patience_us(pid_t holder)
+{
+	return UINT64_C(1000) * (is_alive(holder) ? LOCK_PATIENCE_MS : ORPHAN_PATIENCE_MS);
+}
+
+static struct pidfh *
+try_lock(const char *path, pid_t *holder, int *error)
+{
+	struct pidfh *lock;
+
+	*holder = -1;
+	lock = pidfile_open(path, 0644, holder);
+	*error = errno;
+	return lock;
+}
+
+static void
+tell_holder(const char *path, pid_t holder, struct err *err)
+{
+	if (is_alive(holder))
+		err_add(err, "another instance is running: pid %ld holds %s", (long)holder, path);
+	else if (holder > 0)
+		err_add(err, "another instance is leaving: %s is held, though pid %ld is gone",
+			path, (long)holder);
+	else
+		err_add(err, "another instance is starting: it holds %s", path);
+}
+
 struct pidfh *
 pidfile_lock(const char *path, struct err *err)
 {
-	struct pidfh *lock = NULL;
-	pid_t other = -1;
-	int error = 0;
+	uint64_t begun_us = clock_now_us();
+	struct pidfh *lock;
+	pid_t holder;
+	int error;
 
-	for (int i = 0; i < LOCK_TRIES && lock == NULL; i++) {
-		lock = pidfile_open(path, 0644, &other);
-		error = errno;
-		if (lock == NULL && error != EEXIST && error != EAGAIN)
-			break;
-		if (lock == NULL)
-			pause_ms(LOCK_PAUSE_MS);
-	}
-	if (lock != NULL)
-		return lock;
-	if (error == EEXIST && other > 0)
-		err_add(err, "another instance is running: pid %ld holds %s", (long)other, path);
-	else if (error == EEXIST || error == EAGAIN)
-		err_add(err, "another instance is starting: it holds %s", path);
-	else
+	while ((lock = try_lock(path, &holder, &error)) == NULL && is_held(error) &&
+		clock_now_us() - begun_us < lock_patience_us(holder))
+		pause_ms(LOCK_PAUSE_MS);
+	if (lock == NULL && is_held(error))
+		tell_holder(path, holder, err);
+	else if (lock == NULL)
 		err_add(err, "cannot open the pidfile %s: %s", path, strerror(error));
-	return NULL;
+	return lock;
 }
 
 static pid_t

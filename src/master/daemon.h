@@ -24,7 +24,10 @@ void daemon_ready(int *launcher);
 void daemon_failed(int *launcher, const char *reason);
 
 struct pidfh;
-/* The lock; the file is written later.  NULL: told in err, another instance's pid included. */
+/*
+ * The lock; the file is written later.  Waits a moment for who holds it, some seconds when nobody
+ * alive is named.  NULL: told in err, another instance's pid included.
+ */
 struct pidfh *pidfile_lock(const char *path, struct err *);
 /*
  * The pid of the master that holds the pidfile's lock; 0: nobody does; -EAGAIN: it is still

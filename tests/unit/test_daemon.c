@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../src/master/pidfile.h"
@@ -106,6 +107,86 @@ START_TEST(a_second_instance_is_told_the_pid_of_the_first)
 	ck_assert_str_eq(err.first->text, expected);
 	err_free(&err);
 	let_go(pid, release);
+}
+END_TEST
+
+static pid_t
+somebody_dead(void)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	return pid;
+}
+
+/* A lock as a killed master leaves it in a child: the text, none or the pid of somebody who is gone. */
+static struct pidfh *
+hold_for_the_dead(pid_t dead)
+{
+	struct pidfh *lock = pidfile_open(in_dir("pid"), 0644, NULL);
+
+	ck_assert_ptr_nonnull(lock);
+	if (dead > 0)
+		ck_assert_int_gt(dprintf(pidfile_fileno(lock), "%ld", (long)dead), 0);
+	return lock;
+}
+
+/* Hands the lock to a child that lets go late, but long before a start gives up. */
+static pid_t
+leave_to_a_slow_child(struct pidfh *lock)
+{
+	static const struct timespec slow = { .tv_nsec = 600 * 1000000L };
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		nanosleep(&slow, NULL);
+		_exit(0);
+	}
+	pidfile_close(lock);
+	return pid;
+}
+
+static void
+start_after_a_slow_child(pid_t dead)
+{
+	pid_t child = leave_to_a_slow_child(hold_for_the_dead(dead));
+	struct pidfh *lock;
+	struct err err;
+
+	err_init(&err);
+	lock = pidfile_lock(in_dir("pid"), &err);
+	ck_assert_ptr_nonnull(lock);
+	ck_assert(!err_any(&err));
+	ck_assert_int_eq(pidfile_remove(lock), 0);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+
+START_TEST(a_lock_that_a_killed_master_left_in_its_child_is_waited_for)
+{
+	start_after_a_slow_child(somebody_dead());
+	start_after_a_slow_child(0); /* killed before it wrote */
+}
+END_TEST
+
+START_TEST(who_is_dead_is_not_said_to_run)
+{
+	char expected[256];
+	struct err err;
+	pid_t dead = somebody_dead();
+	struct pidfh *lock = hold_for_the_dead(dead);
+
+	err_init(&err);
+	ck_assert_ptr_null(pidfile_lock(in_dir("pid"), &err));
+	snprintf(expected, sizeof(expected),
+		"another instance is leaving: %s is held, though pid %ld is gone", in_dir("pid"),
+		(long)dead);
+	ck_assert_str_eq(err.first->text, expected);
+	err_free(&err);
+	ck_assert_int_eq(pidfile_remove(lock), 0);
 }
 END_TEST
 
@@ -393,6 +474,8 @@ daemon_suite(void)
 
 	tcase_add_checked_fixture(t, make_dir, remove_dir);
 	tcase_add_test(t, a_second_instance_is_told_the_pid_of_the_first);
+	tcase_add_test(t, a_lock_that_a_killed_master_left_in_its_child_is_waited_for);
+	tcase_add_test(t, who_is_dead_is_not_said_to_run);
 	tcase_add_test(t, the_holder_of_a_pidfile_is_found_by_its_lock);
 	tcase_add_test(t, an_inherited_pidfile_is_locked_until_its_last_holder_leaves);
 	tcase_add_test(t, an_inherited_pidfile_that_is_another_file_is_refused);
