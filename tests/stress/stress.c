@@ -15,6 +15,7 @@ static const uint16_t weights[ROWS] = { 3, 2, 1 };
 
 static const char *const sentences[N_CLAIMS] = {
 	[CLAIM_COUNTED] = "each exchange is counted once, as a request or as lost",
+	[CLAIM_EACH] = "a dead one's slot has what it told, but for the one in hand",
 	[CLAIM_DURATIONS] = "each request has its duration",
 	[CLAIM_BLAMES] = "each failure of a backend is counted",
 	[CLAIM_SHARES] = "the cursor gave each backend its share exactly",
@@ -140,17 +141,47 @@ reports_sum(const struct world *w)
 	return sum;
 }
 
-uint64_t
-requests_total(const struct world *w)
+static uint64_t
+requests_in(const struct shm *shm)
 {
 	size_t n;
-	struct request_sum *rows = metrics_sum_requests(&w->shm, &n);
+	struct request_sum *rows = metrics_sum_requests(shm, &n);
 	uint64_t total = 0;
 
 	for (size_t i = 0; rows != NULL && i < n; i++)
 		total += rows[i].count;
 	free(rows);
 	return total;
+}
+
+uint64_t
+requests_total(const struct world *w)
+{
+	return requests_in(&w->shm);
+}
+
+/* A view of the segment in which there is no other slot. */
+static struct shm
+only(const struct world *w, const struct slot *slot)
+{
+	struct shm view = w->shm;
+
+	view.slots += slot_index(&w->shm, slot) * view.slot_bytes;
+	view.n_slots = 1;
+	return view;
+}
+
+static struct birth
+take_stock(const struct world *w, const struct slot *slot, unsigned number)
+{
+	struct shm view = only(w, slot);
+
+	return (struct birth){
+		.begun = get(&w->report[number].begun),
+		.ended = get(&w->report[number].ended),
+		.requests = requests_in(&view),
+		.lost = metrics_sum(&view, COUNTER_EXCHANGES_LOST),
+	};
 }
 
 /* ---- a worker */
@@ -162,6 +193,7 @@ actor_hire(struct world *w, unsigned number)
 
 	if (slot == NULL)
 		fail("no slot");
+	w->birth[number] = take_stock(w, slot, number);
 	return slot;
 }
 
@@ -264,10 +296,25 @@ holds_nothing(const struct shm *s, const struct slot *slot)
 	return held == 0;
 }
 
+/* Killed behind its begin it may not yet have a row, and before its end be counted already. */
+static void
+check_estate(struct world *w, const struct slot *slot, unsigned number, unsigned settled)
+{
+	struct birth then = w->birth[number], now = take_stock(w, slot, number);
+	uint64_t done = now.requests - then.requests, lost = now.lost - then.lost;
+	uint64_t begun = now.begun - then.begun, ended = now.ended - then.ended;
+
+	claim(w, CLAIM_EACH, done == ended || done == ended + 1);
+	claim(w, CLAIM_EACH, lost == settled && lost <= 1);
+	claim(w, CLAIM_EACH, done + lost == begun || done + lost + 1 == begun);
+}
+
 void
 bury(struct world *w, struct slot *slot)
 {
-	flights_settle(&w->shm, slot, 0, nobody_minds, NULL);
+	unsigned settled = flights_settle(&w->shm, slot, 0, nobody_minds, NULL);
+
+	check_estate(w, slot, atomic_load(&slot->number) - 1, settled);
 	slot_fold(&w->shm, slot);
 	claim(w, CLAIM_GAUGES, holds_nothing(&w->shm, slot));
 }

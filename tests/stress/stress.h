@@ -15,6 +15,7 @@ enum { WORKERS = 4, ROWS = 3, CLIENTS = 3, FLIGHTS = 4, BURST = 50, TOKEN_US = 1
 
 enum claim {
 	CLAIM_COUNTED, /* and so on: claims.def would be longer than the table of sentences */
+	CLAIM_EACH,
 	CLAIM_DURATIONS,
 	CLAIM_BLAMES,
 	CLAIM_SHARES,
@@ -37,6 +38,10 @@ struct told { /* by all reports */
 	uint64_t begun, ended, picks[ROWS], admitted[CLIENTS];
 };
 
+struct birth { /* of a worker: what was in its slot and its report */
+	uint64_t begun, ended, requests, lost;
+};
+
 struct world {
 	struct shm shm;
 	struct balance balance;
@@ -44,9 +49,10 @@ struct world {
 	uint64_t seed;
 	_Alignas(64) _Atomic uint64_t clock_us;
 	struct report report[WORKERS];
-	uint64_t killed;     /* exchanges that may be in the segment and not in a report */
-	uint64_t epoch_us;   /* when the clock was set, all buckets full */
-	struct told earlier; /* when the clock was set */
+	struct birth birth[WORKERS]; /* whoever buries */
+	uint64_t killed;             /* exchanges that may be in the segment and not in a report */
+	uint64_t epoch_us;           /* when the clock was set, all buckets full */
+	struct told earlier;         /* when the clock was set */
 	_Atomic uint64_t looks[N_CLAIMS], failures[N_CLAIMS];
 };
 
