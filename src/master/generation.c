@@ -312,6 +312,7 @@ generation_restore(const struct generation *g, struct shm *shm, uint32_t oldest)
 void
 generation_believe_up(const struct generation *g, struct shm *shm)
 {
+	atomic_store_explicit(&shm->shared->frozen, 0, memory_order_relaxed);
 	for (unsigned i = 0; i < g->config->n_backends; i++) {
 		if (!backend_is_up(shm, g->rows[i]))
 			backend_set_up(shm, g->rows[i], true, clock_wall_us());

@@ -94,6 +94,15 @@ class Doubt(Checked):
         self.assertEqual(self.metrics(lb).value("lb_backend_up"), 3)
         load.end()
 
+    def test_without_checks_nothing_is_frozen_any_more(self):
+        lb, backends, _ = self.checked(timeout="100ms")
+        load = self.load(lb)
+        backends.cut.set()
+        harness.wait_for(lambda: self.metrics(lb).value("lb_health_frozen") > 0, "a freeze")
+        lb.reload(health_check="off")
+        harness.wait_for(lambda: self.metrics(lb).value("lb_health_frozen") == 0, "its end")
+        load.end()
+
     def test_without_traffic_nothing_speaks_against_the_probes(self):
         lb, backends, _ = self.checked()
         backends.cut.set()

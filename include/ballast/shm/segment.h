@@ -51,7 +51,7 @@ struct shm_shared {
 	_Atomic uint64_t reload_at_us;            /* master */
 	_Atomic uint32_t draining;                /* master: 1 from TERM on */
 	_Atomic uint32_t
-		frozen; /* checker: backends that stay up although their probes go unanswered */
+		frozen; /* checker, and master without one: backends that stay up although their probes go unanswered */
 	_Atomic uint64_t
 		quarantine_until_us; /* master: monotonic; until then some suspect is refused */
 	_Atomic uint32_t last_generation; /* master: the highest number given to any */
