@@ -249,7 +249,8 @@ admit(struct exchange *x)
 	x->trusted = x->client->trusted;
 	account_note(x, h);
 	flight_note(x, h);
-	if (quarantine_refuses(p->shm, x->flight->fingerprint, p->now_us))
+	if (p->config->quarantine.duration_us > 0 &&
+		quarantine_refuses(p->shm, x->flight->fingerprint, p->now_us))
 		return fail(x, FAIL_QUARANTINED);
 	if (status != 0)
 		return refuse_with(x, status);

@@ -202,6 +202,13 @@ class Poison(harness.Case):
         harness.wait_for(lambda: self.poison(lb) == 403, "one more death to be enough")
         self.assertEqual(self.deaths(lb), 8)
 
+    def test_off_ends_a_quarantine(self):
+        lb = self.faulty(workers=1)
+        self.kill_workers(lb, 3)
+        self.assertEqual(self.poison(lb), 403)
+        lb.reload(quarantine="off")
+        self.assertIsNone(self.poison(lb), "it is let through again, and kills")
+
 
 if __name__ == "__main__":
     harness.main()
