@@ -100,8 +100,8 @@ weigh_again(struct proxy *p)
 		weigh(p);
 }
 
-static bool
-somebody_waits(const struct proxy *p)
+bool
+accept_waited_for(const struct proxy *p)
 {
 	return sock_is_readable(p->listener.fd) || handover_waits(p);
 }
@@ -113,7 +113,7 @@ look_again(struct timer *t)
 
 	if (door_of(p) != DOOR_LEFT)
 		return;
-	if (somebody_waits(p)) {
+	if (accept_waited_for(p)) {
 		p->alone_until_us = p->now_us + ALONE_US;
 		p->left = false;
 		follow_door(p);
@@ -131,8 +131,8 @@ look_again(struct timer *t)
 static void
 accept_failed(struct proxy *p, int error)
 {
-	bool waits =
-		somebody_waits(p); /* the descriptor is asked for before the queue is looked at */
+	bool waits = accept_waited_for(
+		p); /* the descriptor is asked for before the queue is looked at */
 	bool room = waits && (upstream_evict_idle(p) || client_evict(p));
 
 	metrics_count(p->shm, p->slot, COUNTER_ACCEPT_ERRORS, 1);

@@ -347,6 +347,8 @@ int accept_begin(struct proxy *, const struct proxy_setup *);
 /* Listener and bells are closed here. */
 void accept_end(struct proxy *);
 void accept_turn_over(struct proxy *);
+/* Somebody wants to be let in, by the listener or from another worker. */
+bool accept_waited_for(const struct proxy *);
 /* There is a row again. */
 void accept_room(struct proxy *);
 /* About once a second: a worker that was woken for a connection may have died before it took it. */

@@ -165,8 +165,7 @@ make_room(struct proxy *p)
 {
 	if (!is_full(p))
 		return;
-	if (!sock_is_readable(p->listener.fd) &&
-		!handover_waits(p)) { /* he was taken in elsewhere, or has left */
+	if (!accept_waited_for(p)) { /* he was taken in elsewhere, or has left */
 		accept_room(p);
 		return;
 	}
