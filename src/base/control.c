@@ -79,6 +79,7 @@ control_of(char octet)
 	case CONTROL_CLIENT:
 	case CONTROL_NEWCOMER:
 	case CONTROL_OVER:
+	case CONTROL_TAKEN:
 	case CONTROL_LOG:
 	case CONTROL_ACCESS_LOG:
 		return (enum control)octet;

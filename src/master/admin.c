@@ -198,6 +198,13 @@ admin_leave(struct admin *a)
 	conn_close_idle(a);
 }
 
+int
+admin_return(struct admin *a, int local)
+{
+	a->leaving = false;
+	return admin_serve(a, local, true);
+}
+
 bool
 admin_is_quiet(const struct admin *a)
 {

@@ -52,6 +52,8 @@ int admin_serve(struct admin *, int listener, bool local);
 void admin_unserve(struct admin *, int listener);
 /* Another master answers from here on: no listener is served, connections end with the answer that they wait for. */
 void admin_leave(struct admin *);
+/* It does not: the control socket is served again.  Not in the turn of admin_leave. */
+int admin_return(struct admin *, int local);
 /* Nobody waits for an answer any more. */
 bool admin_is_quiet(const struct admin *);
 /*

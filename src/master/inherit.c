@@ -313,10 +313,25 @@ drop_unused(struct listener **l)
 		listener_release(l);
 }
 
+/* Another runtime_dir is configured now: nobody listens at the former control socket any more. */
+static void
+drop_unused_socket(int *fd)
+{
+	struct addr a;
+
+	if (*fd >= 0 && sock_name(*fd, &a) == 0 && addr_is_local_socket(&a))
+		unlink(a.un.sun_path);
+	fd_close(fd);
+}
+
+/* The word comes first: what follows could not be taken back if we were to die.  Signals reach us by the former master until the pidfile names us. */
 static void
 take_over(struct master *m)
 {
+	if (m->heritage.control.fd >= 0)
+		(void)control_send(m->heritage.control.fd, CONTROL_TAKEN);
 	m->guest = false;
+	drop_unused_socket(&m->heritage.local);
 	fd_close(&m->heritage.text);
 	name_segment(m);
 	generation_share_listeners(m->current, false);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ballast/base/signals.h"
@@ -21,13 +22,14 @@
 static void
 order_reload(struct master *m)
 {
-	if (!m->ending)
+	if (!upgrade_forward(m, SIGHUP) && !m->ending)
 		m->reload_wanted = true;
 }
 
 static void
 order_end(struct master *m)
 {
+	upgrade_forward_end(m, SIGQUIT);
 	upgrade_cancel(m);
 	m->ending = m->drained = true;
 	m->children.ending = true;
@@ -36,13 +38,13 @@ order_end(struct master *m)
 	children_kill(&m->children, NULL);
 }
 
-/* The instance stays another master's: only ours end. */
+/* The instance stays another master's, whose workers go on with what is idle: only ours leave. */
 static void
-drain_guest(struct master *m)
+leave_instance(struct master *m)
 {
-	m->ending = true;
-	m->drained = true;
-	children_drain(&m->children, m->now_us);
+	m->ending = m->drained = true;
+	m->children.ending = true;
+	children_abandon(&m->children, m->current, m->now_us);
 }
 
 /* New connections are refused from here on, once the workers have closed their copies, too. */
@@ -50,7 +52,8 @@ static void
 order_drain(struct master *m)
 {
 	if (m->guest && !m->drained) {
-		drain_guest(m);
+		upgrade_forward_end(m, SIGTERM);
+		leave_instance(m);
 		return;
 	}
 	if (m->ending) {
@@ -74,6 +77,7 @@ order_reopen(struct master *m)
 	int rc = log_reopen();
 	bool all = generation_reopen_logs(m->current); /* it may have no child at this moment */
 
+	upgrade_reopen(m);
 	if (rc < 0)
 		log_error("cannot reopen the log", LOG_STR("error", strerror(-rc)));
 	all = children_reopen_logs(&m->children) && all;
@@ -100,19 +104,22 @@ want_workers(struct master *m, unsigned wanted)
 static void
 order_more(struct master *m)
 {
-	want_workers(m, m->wanted + 1);
+	if (!upgrade_forward(m, SIGTTIN))
+		want_workers(m, m->wanted + 1);
 }
 
 static void
 order_less(struct master *m)
 {
-	want_workers(m, m->wanted - 1);
+	if (!upgrade_forward(m, SIGTTOU))
+		want_workers(m, m->wanted - 1);
 }
 
 static void
 order_upgrade(struct master *m)
 {
-	upgrade_begin(m);
+	if (!upgrade_forward(m, SIGUSR2))
+		upgrade_begin(m);
 }
 
 static void
@@ -215,7 +222,10 @@ despair(struct master *m)
 {
 	log_at(LEVEL_FATAL, dying, LOG_INT("generation", m->current->number));
 	m->exit = EXIT_DYING;
-	order_end(m);
+	if (m->guest)
+		leave_instance(m);
+	else
+		order_end(m);
 }
 
 /* The former master answers nobody any more when the instance is ours. */
@@ -377,12 +387,31 @@ warn_of_lost_log(const struct config *config)
 			stderr);
 }
 
+/* The path that we were called by, whole: a link in it may point to another version by the time of an upgrade. */
+static bool
+called_by(char out[PATH_MAX])
+{
+	const char *called = title_arguments() == NULL ? "" : title_arguments()[0];
+	char dir[PATH_MAX] = "";
+	struct stat there, us;
+	int len;
+
+	if (strchr(called, '/') == NULL || (called[0] != '/' && getcwd(dir, sizeof(dir)) == NULL))
+		return false;
+	len = snprintf(out, PATH_MAX, "%s%s%s", dir, dir[0] == '\0' ? "" : "/", called);
+	return len < PATH_MAX && stat(out, &there) == 0 && stat("/proc/self/exe", &us) == 0 &&
+	       there.st_dev == us.st_dev && there.st_ino == us.st_ino;
+}
+
 /* Now: once the file is replaced, the kernel only knows that it was deleted. */
 static void
 note_program(struct master *m)
 {
-	ssize_t len = readlink("/proc/self/exe", m->program, sizeof(m->program) - 1);
+	ssize_t len;
 
+	if (called_by(m->program))
+		return;
+	len = readlink("/proc/self/exe", m->program, sizeof(m->program) - 1);
 	m->program[len > 0 ? len : 0] = '\0';
 }
 

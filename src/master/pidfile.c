@@ -8,6 +8,7 @@
 #include <bsd/libutil.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,16 +47,38 @@ pidfile_inherit(struct pidfile *p, int fd, const char *path, struct err *err)
 	return false;
 }
 
-/* Without a line's end: libbsd, which reads it for who comes second, takes digits only.  Cut after it is written: a longer number before it leaves no empty file, and its end is not read as part of ours. */
+/* A number with the end of a longer one is a stranger's: better none for a moment. */
+static int
+make_room(int fd, int len)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_size > len && ftruncate(fd, 0) < 0 ? -errno : 0;
+}
+
+/* Without a line's end: libbsd, which reads it for who comes second, takes digits only. */
 int
 pidfile_tell(const struct pidfile *p)
 {
 	char text[32];
 	int len = snprintf(text, sizeof(text), "%ld", (long)getpid());
+	int rc = make_room(p->fd, len);
 
-	if (pwrite(p->fd, text, (size_t)len, 0) != len || ftruncate(p->fd, len) < 0)
-		return -errno;
-	return 0;
+	if (rc < 0)
+		return rc;
+	return pwrite(p->fd, text, (size_t)len, 0) == len ? 0 : -errno;
+}
+
+bool
+pidfile_names_us(const struct pidfile *p)
+{
+	char text[32];
+	ssize_t len = pread(p->fd, text, sizeof(text) - 1, 0);
+
+	text[len > 0 ? len : 0] = '\0';
+	return strtol(text, NULL, 10) == (long)getpid();
 }
 
 void

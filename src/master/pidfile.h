@@ -20,8 +20,9 @@ struct pidfile {
 bool pidfile_take(struct pidfile *, const char *path, struct err *);
 /* A descriptor that another master opened; it is taken in any case.  False: it is another file, told in err. */
 bool pidfile_inherit(struct pidfile *, int fd, const char *path, struct err *);
-/* Our pid into it, so that a reader finds one at any moment.  0 or -errno. */
+/* Our pid into it: no reader ever finds one that is nobody's, and none at all only where a longer one makes place.  0 or -errno. */
 int pidfile_tell(const struct pidfile *);
+bool pidfile_names_us(const struct pidfile *);
 /* Closed and removed, if it still is the file of that path. */
 void pidfile_remove_ours(struct pidfile *);
 /* Closed here; the file stays, and is locked while another process has it. */

@@ -30,7 +30,7 @@ struct master {
 	struct identity identity;
 	struct instance instance;
 	struct pidfile pidfile;
-	char program[PATH_MAX]; /* as the path was at start */
+	char program[PATH_MAX]; /* as the path was at start, links in it and all */
 	bool heir; /* the pidfile was there already: children of a killed master may still be leaving */
 	struct shm shm;
 	struct slot *slot;

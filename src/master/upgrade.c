@@ -2,10 +2,10 @@
  * The replacement of a running program, in the master that is replaced.  It forks
  * and executes the new program, which inherits what the instance is made of:
  * listeners, control socket, the open pidfile.  Owns the pair with the new master
- * and the text for it.  Invariants: until the new one says that it is ready,
- * nothing that serves has changed, and whatever becomes of it the old program
- * carries on; after that nothing of the instance is removed here.  What the new
- * master does is in inherit.c.
+ * and the text for it.  Invariants: until the new one says that the instance is
+ * taken nothing that serves has changed, and whatever becomes of it the old
+ * program carries on; after that nothing of the instance is removed here, and
+ * orders for it are passed on.  What the new master does is in inherit.c.
  */
 #include "private.h"
 
@@ -140,6 +140,7 @@ hear_successor(struct watch *w)
 
 	while (said != CONTROL_NONE && said != CONTROL_EOF) {
 		u->ready = u->ready || said == CONTROL_READY;
+		u->taken = u->taken || said == CONTROL_TAKEN;
 		said = control_next(w->fd, NULL);
 	}
 	watch_clear(w, POLLER_IN);
@@ -152,6 +153,7 @@ hear_successor(struct watch *w)
 static int
 watch_successor(struct master *m, int control)
 {
+	m->upgrade.ready = m->upgrade.offered = m->upgrade.taken = m->upgrade.reopen = false;
 	m->upgrade.control = (struct watch){ .wake = hear_successor, .fd = -1 };
 	return poller_add(m->poller, &m->upgrade.control, control, POLLER_IN);
 }
@@ -168,7 +170,6 @@ fork_successor(struct master *m, int control, int reason)
 	if (pid == 0)
 		become_successor(m, control, reason);
 	m->upgrade.pid = m->children.successor = pid;
-	m->upgrade.ready = false;
 	m->upgrade.deadline_us = m->now_us + READY_WITHIN_US;
 	return 0;
 }
@@ -185,15 +186,14 @@ start_successor(struct master *m)
 	if (rc == 0)
 		rc = fd_nonblocking(reason[0]);
 	if (rc == 0)
-		rc = fork_successor(m, pair[1], reason[1]);
-	if (rc == 0)
 		rc = watch_successor(m, pair[0]);
-	if (rc == 0)
+	if (rc == 0) {
 		m->upgrade.reason = reason[0];
-	else
+		rc = fork_successor(m, pair[1], reason[1]);
+	} else {
 		fd_close(&reason[0]);
-	if (rc < 0)
 		fd_close(&pair[0]);
+	}
 	fd_close(&pair[1]);
 	fd_close(&reason[1]);
 	return rc;
@@ -253,7 +253,6 @@ upgrade_begin(struct master *m)
 	fd_close(&m->upgrade.text);
 	if (rc == 0)
 		return;
-	upgrade_cancel(m);
 	close_ends(m);
 	tell_failure(m, strerror(-rc));
 }
@@ -274,6 +273,19 @@ last_words(const struct master *m, char out[REASON_MAX])
 	return out;
 }
 
+static void
+answer_again(struct master *m)
+{
+	int rc;
+
+	m->upgrade.offered = false;
+	rc = admin_return(m->admin, m->local_fd);
+	if (rc == 0 && m->current->admin != NULL)
+		rc = admin_serve(m->admin, m->current->admin->fd, false);
+	if (rc < 0)
+		log_error("cannot serve the control socket", LOG_STR("error", strerror(-rc)));
+}
+
 /* It may have named backends' rows, and left a segment that nobody uses. */
 static void
 undo(struct master *m)
@@ -284,7 +296,9 @@ undo(struct master *m)
 	(void)shm_remove(name);
 	if (pidfile_tell(&m->pidfile) < 0)
 		log_error("cannot write the pidfile", LOG_STR("error", strerror(errno)));
-	if (m->current != NULL && !m->ending)
+	if (m->upgrade.offered)
+		answer_again(m);
+	if (!m->ending)
 		generation_restore(
 			m->current, &m->shm, slots_oldest_generation(&m->shm, m->current->number));
 }
@@ -300,10 +314,39 @@ give_up(struct master *m)
 	undo(m);
 }
 
-/*
- * From here on the instance is the new master's.  Our workers leave as at a reload.  The order: nobody is answered by us
- * any more, so that what the text says is the last that anybody saw; then the word.
- */
+/* The order: nobody is answered by us any more, so that what the text says is the last that anybody saw; then the word. */
+static void
+offer(struct master *m)
+{
+	log_debug("the new program may take over", LOG_INT("pid", m->upgrade.pid));
+	m->upgrade.offered = true;
+	admin_leave(m->admin);
+	say_over(m);
+}
+
+bool
+upgrade_forward(struct master *m, int signal_number)
+{
+	if (m->upgrade.taken && m->guest && m->children.successor != 0)
+		kill(m->children.successor, signal_number);
+	return m->upgrade.taken && m->guest;
+}
+
+void
+upgrade_forward_end(struct master *m, int signal_number)
+{
+	if (pidfile_names_us(&m->pidfile))
+		(void)upgrade_forward(m, signal_number);
+}
+
+void
+upgrade_reopen(struct master *m)
+{
+	m->upgrade.reopen = m->upgrade.pid != 0;
+	(void)upgrade_forward(m, SIGUSR1);
+}
+
+/* From here on the instance is the new master's.  Our workers leave as at a reload. */
 static void
 hand_over(struct master *m)
 {
@@ -311,10 +354,10 @@ hand_over(struct master *m)
 	m->guest = true;
 	m->ending = true;
 	m->children.ending = true;
-	admin_leave(m->admin);
-	say_over(m);
 	if (m->reload_wanted)
-		kill(m->upgrade.pid, SIGHUP);
+		(void)upgrade_forward(m, SIGHUP);
+	if (m->upgrade.reopen)
+		(void)upgrade_forward(m, SIGUSR1);
 	generation_share_listeners(m->current, true);
 	children_retire(&m->children, m->current, m->now_us);
 	generation_stop_listening(m->current);
@@ -334,10 +377,14 @@ upgrade_progress(struct master *m)
 
 	if (u->pid == 0 || m->guest)
 		return;
-	if (m->children.successor == 0) {
-		give_up(m);
-	} else if (u->ready && !m->ending && u->control.fd >= 0) {
+	if (m->children.successor == 0 && u->control.fd >= 0)
+		hear_successor(&u->control); /* what it said before it ended */
+	if (u->taken && !m->ending) {
 		hand_over(m);
+	} else if (m->children.successor == 0) {
+		give_up(m);
+	} else if (u->ready && !u->offered && !m->ending && u->control.fd >= 0) {
+		offer(m);
 	} else if (m->now_us >= u->deadline_us) {
 		log_warn("the new program did not become ready in time and is killed",
 			LOG_INT("pid", u->pid));

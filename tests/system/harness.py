@@ -318,12 +318,14 @@ class Ballast:
             return metrics.value("lb_requests_total") >= requests and metrics
         return wait_for(counted, "%d counted requests" % requests)
 
+    def control_path(self):
+        return (glob.glob(self.path("run") + "/*.sock") + glob.glob(self.path("*.sock")))[0]
+
     def control(self, target):
         """An answer of the master over its control socket, which works without workers."""
-        paths = glob.glob(self.path("run") + "/*.sock") + glob.glob(self.path("*.sock"))
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(wire.TIMEOUT)
-        sock.connect(paths[0])
+        sock.connect(self.control_path())
         with wire.Stream(sock) as stream:
             return stream.ask("GET", target, fields={"Connection": "close"})
 

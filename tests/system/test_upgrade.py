@@ -92,13 +92,14 @@ class Upgrading(harness.Case):
         with open(lb.path("go"), "w", encoding="ascii"):
             pass
 
-    def halting(self):
-        """A backend that answers the half, and the rest when it is told to."""
+    def halting(self, target=None):
+        """A backend that answers (only this target) by the half, and the rest when it is told to."""
         going_on = threading.Event()
         self.addCleanup(going_on.set)
 
         def halves(script, stream):
-            script.take(stream)
+            while target not in (None, script.take(stream).line.split()[1]):
+                stream.send(harness.OK)
             stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
             going_on.wait(harness.PATIENCE)
             stream.send(b"rest")
@@ -411,6 +412,151 @@ class Failing(Upgrading):
         self.assertEqual(lb.stop(), 0)
         self.assertFalse(harness.is_alive(hanging))
         self.assertTrue(lb.has_logged("graceful shutdown completed"))
+
+
+class Between(Upgrading):
+    """The two masters' words to each other, with one of them stopped in the middle."""
+
+    def instance(self, urls, **more):
+        lb = super().instance(urls, timeouts={"drain": "100s"}, **more)
+        self.frozen = []
+        self.addCleanup(self.thaw)
+        return lb
+
+    def freeze(self, *pids):
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            self.frozen.append(pid)
+            harness.wait_for(lambda: harness.state_of(pid) in "TZ", "a process to stop")
+
+    def thaw(self, *pids):
+        for pid in pids or list(self.frozen):
+            if harness.state_of(pid) == "T":
+                os.kill(pid, signal.SIGCONT)
+            self.frozen.remove(pid)
+
+    def asking(self, lb):
+        """The new master, which has said that it is ready; nobody has heard it."""
+        before = set(harness.children_of(lb.pid))
+        self.waiting(lb, harness.BALLAST)
+        lb.signal(signal.SIGUSR2)
+        new, = harness.wait_for(lambda: set(harness.children_of(lb.pid)) - before, "the new program")
+        self.freeze(lb.pid)
+        self.go(lb)
+        lb.wait_log("ready to take over the instance")
+        return new
+
+    def offered(self, lb):
+        """The new master, stopped before it hears that it may take over."""
+        new = self.asking(lb)
+        self.freeze(new)
+        self.thaw(lb.pid)
+        lb.wait_log("the new program may take over")
+        return new
+
+    def carries_on(self, lb, of_before):
+        lb.wait_log(FAILED)
+        self.assertEqual(self.holder(lb), lb.pid)
+        self.assertEqual(lb.control("/readyz").status, 200)
+        done = lb.order("reload")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(lb.ask().status, 200)
+        self.gone(*of_before)
+        harness.wait_for(lambda: len(lb.workers()) == 2, "the workers of before to have left")
+        self.assertEqual(len(lb.logs(FAILED)), 1)
+
+    def test_the_new_master_killed_before_anybody_heard_it_leaves_the_old_one_in_charge(self):
+        lb = self.instance([self.origin().url])
+        new = self.asking(lb)
+        os.kill(new, signal.SIGKILL)
+        self.thaw()
+        self.carries_on(lb, [new])
+
+    def test_the_new_master_killed_with_the_offer_before_it_leaves_the_old_one_in_charge(self):
+        lb = self.instance([self.origin().url], admin={"listen": "127.0.0.1:0"})
+        new = self.offered(lb)
+        os.kill(new, signal.SIGKILL)
+        self.carries_on(lb, [new])
+        port = int(lb.logs("admin listening")[-1]["port"])
+        self.assertEqual(wire.ask(port, "/readyz").status, 200)
+
+    def test_an_end_with_the_offer_on_its_way_ends_both(self):
+        lb = self.instance([self.origin().url])
+        new = self.offered(lb)
+        lb.signal(signal.SIGTERM)
+        self.assertEqual(lb.wait_exit(), 0)
+        self.gone(new)
+        self.assertFalse(os.path.exists(lb.pidfile))
+
+    def test_orders_with_the_offer_on_its_way_are_obeyed_by_the_new_one(self):
+        lb = self.instance([self.origin().url])
+        new = self.offered(lb)
+        lb.signal(signal.SIGHUP)
+        lb.signal(signal.SIGUSR1)
+        lb.wait_log("log files reopened")
+        self.thaw()
+        lb.wait_log("log files reopened", 2)
+        self.assertEqual(lb.wait_log("reload completed")[-1]["generation"], 3)
+        self.assertEqual(self.holder(lb), new)
+        self.gone(lb.pid)
+
+    def test_orders_to_a_master_that_was_replaced_reach_the_one_that_has_the_instance(self):
+        one, going_on = self.halting()
+        lb = self.instance([one.url])
+        with lb.connect() as client:
+            self.begin(client)  # the old master stays
+            second = self.upgrade(lb)
+            lb.signal(signal.SIGHUP)
+            lb.wait_log("reload completed")
+            lb.signal(signal.SIGTTIN)
+            self.assertEqual(lb.wait_log("number of workers changed")[-1]["workers"], 3)
+            lb.signal(signal.SIGUSR1)
+            lb.wait_log("log files reopened", 2)
+            lb.signal(signal.SIGUSR2)
+            harness.wait_for(lambda: self.holder(lb) not in (0, second), "the third master")
+            lb.signal(signal.SIGTERM)  # but an end is its own: it leaves when its exchange is done
+            lb.wait_log("shutdown signal received")
+            self.finish_exchange(client, going_on)
+        self.gone(lb.pid, second)
+        self.assertEqual(lb.logs(FAILED), [])
+        self.assertEqual(lb.ask().status, 200)
+
+    def test_a_new_master_that_gives_up_closes_and_cuts_nothing(self):
+        """Its workers have taken clients already: idle ones go to the workers of before, and what is in flight ends in peace."""
+        one, going_on = self.halting("/")
+        lb = self.instance([one.url])
+        of_before = lb.workers()
+        new = self.asking(lb)
+        self.freeze(*of_before)
+        with lb.connect() as idle, lb.connect() as busy:
+            self.assertEqual(idle.ask(target="/ready").status, 200)
+            self.begin(busy)
+            os.kill(new, signal.SIGTERM)
+            self.thaw()
+            self.assertEqual(idle.ask(target="/ready").status, 200)
+            self.finish_exchange(busy, going_on)
+        self.carries_on(lb, of_before + [new])
+
+    def test_the_path_it_was_called_by_is_followed_also_where_it_is_a_link(self):
+        lb = self.prepare([self.origin().url])
+        self.addCleanup(self.end, lb)
+        self.become(lb, harness.BALLAST)
+        lb.program = lb.path("next")
+        lb.start()
+        self.become(lb, OTHER)
+        new = self.upgrade(lb)
+        self.assertEqual(os.readlink("/proc/%d/exe" % new), os.path.realpath(OTHER))
+        self.gone(lb.pid)
+
+    def test_a_control_socket_that_moved_leaves_none_behind(self):
+        lb = self.instance([self.origin().url])
+        former = lb.control_path()
+        lb.process_values["runtime_dir"] = lb.path("elsewhere")
+        lb.write()
+        self.upgrade(lb)
+        self.gone(lb.pid)
+        self.assertFalse(os.path.exists(former))
+        self.assertEqual(lb.order("reload").returncode, 0)
 
 
 class Dying(Upgrading):

@@ -13,6 +13,7 @@
  * LEAVING child to master: it drains, maybe without having been told to.
  * CLIENT, NEWCOMER  worker to worker, by the queue of the instance: a connection, which has or has not been served before.
  * OVER    former master to the new one of its instance: the instance is yours from here on.
+ * TAKEN   new master to the former one: it is, and nothing is taken back any more.
  * LOG, ACCESS_LOG  master to child: the file was rotated, and this descriptor is the new one.  A child can open none.
  */
 enum control {
@@ -24,6 +25,7 @@ enum control {
 	CONTROL_CLIENT = 'C',
 	CONTROL_NEWCOMER = 'N',
 	CONTROL_OVER = 'M',
+	CONTROL_TAKEN = 'T',
 	CONTROL_LOG = 'O',
 	CONTROL_ACCESS_LOG = 'A',
 	CONTROL_EOF = -1, /* the other end is gone */
