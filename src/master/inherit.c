@@ -147,12 +147,19 @@ heritage_refuse(struct heritage *h, const char *reason)
 /* ---- the former master's word */
 
 static void
-former_is_gone(struct master *m)
+hang_up(struct master *m)
 {
 	int fd = m->heritage.control.fd;
 
-	poller_remove(m->poller, &m->heritage.control);
+	if (fd >= 0)
+		poller_remove(m->poller, &m->heritage.control);
 	fd_close(&fd);
+}
+
+static void
+former_is_gone(struct master *m)
+{
+	hang_up(m);
 	m->heritage.over = true;
 }
 
@@ -357,14 +364,16 @@ heritage_claim(struct master *m)
 }
 
 void
+heritage_withdraw(struct master *m)
+{
+	if (!m->announced)
+		hang_up(m);
+}
+
+void
 heritage_free(struct master *m)
 {
-	struct heritage *h = &m->heritage;
-	int fd = h->control.fd;
-
-	if (fd >= 0)
-		poller_remove(m->poller, &h->control);
-	fd_close(&fd);
+	hang_up(m);
 	close_ledger(m);
-	drop(h);
+	drop(&m->heritage);
 }

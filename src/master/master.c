@@ -44,6 +44,7 @@ leave_instance(struct master *m)
 {
 	m->ending = m->drained = true;
 	m->children.ending = true;
+	heritage_withdraw(m);
 	children_abandon(&m->children, m->current, m->now_us);
 }
 

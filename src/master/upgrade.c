@@ -383,6 +383,8 @@ upgrade_progress(struct master *m)
 		hand_over(m);
 	} else if (m->children.successor == 0) {
 		give_up(m);
+	} else if (u->offered && u->control.fd < 0) {
+		answer_again(m); /* it leaves, and its workers may take their time */
 	} else if (u->ready && !u->offered && !m->ending && u->control.fd >= 0) {
 		offer(m);
 	} else if (m->now_us >= u->deadline_us) {

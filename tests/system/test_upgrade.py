@@ -533,7 +533,11 @@ class Between(Upgrading):
             self.begin(busy)
             os.kill(new, signal.SIGTERM)
             self.thaw()
-            self.assertEqual(idle.ask(target="/ready").status, 200)
+            harness.wait_for(lambda: harness.Metrics(lb.control("/metrics").text).value("lb_handovers_total") > 0,
+                             "the idle one to change hands")
+            response = idle.ask(target="/ready")
+            self.assertEqual((response.status, response.get("Connection")), (200, None))
+            self.assertTrue(harness.is_alive(new), "the other one is still in flight")
             self.finish_exchange(busy, going_on)
         self.carries_on(lb, of_before + [new])
 
