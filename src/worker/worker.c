@@ -2,7 +2,8 @@
  * The worker process: one loop, one place where it blocks.  It owns the poller
  * and the timers; the proxy does the work.  It ends when it was told to (the
  * control pipe, TERM) or when the master is gone (the pipe's end), after its
- * exchanges are over or the drain time is.
+ * exchanges are over or the drain time is.  TERM retires this one worker, as the
+ * pipe's RETIRE does; only DRAIN, or the master's end, is the end of the service.
  */
 #include "ballast/worker/worker.h"
 
@@ -79,6 +80,14 @@ leave(struct worker *w, bool idle_too)
 	w->leaving = true;
 }
 
+/* The others live on: what is idle is theirs, and so is what waits in the queue. */
+static void
+retire(struct worker *w)
+{
+	leave(w, false);
+	proxy_hand_over(w->proxy);
+}
+
 static void
 drain_expired(struct timer *t)
 {
@@ -109,8 +118,7 @@ control_wake(struct watch *watch)
 	while ((message = control_next(watch->fd, &passed)) != CONTROL_NONE) {
 		switch (message) {
 		case CONTROL_RETIRE:
-			leave(w, false);
-			proxy_hand_over(w->proxy);
+			retire(w);
 			break;
 		case CONTROL_LOG:
 			log_replace(passed);
@@ -133,7 +141,10 @@ control_wake(struct watch *watch)
 	watch_clear(watch, POLLER_IN);
 }
 
-/* Only TERM means something to a worker; the rest is the terminal's or the operator's word to the master. */
+/*
+ * Only TERM means something to a worker; the rest is the terminal's or the operator's word to the master.  It means
+ * this one alone: that the service ends is the master's word.
+ */
 static void
 signals_wake(struct watch *watch)
 {
@@ -142,7 +153,7 @@ signals_wake(struct watch *watch)
 
 	while ((signal = signals_next(watch->fd, NULL)) != 0) {
 		if (signal == SIGTERM)
-			leave(w, true);
+			retire(w);
 	}
 	watch_clear(watch, POLLER_IN);
 }

@@ -316,6 +316,36 @@ class Handover(Case):
         for stream in idle:
             self.assertEqual(stream.ask().status, 200)
 
+    def test_a_worker_that_is_told_to_end_hands_over_to_the_others(self):
+        one = self.origin()
+        lb = self.ballast([one.url], workers=1, timeouts={"drain": "100s"})
+        idle = self.connections(lb, 20)
+        self.wait_idle(lb, 20)
+        first = lb.workers()[0]
+        os.kill(first, signal.SIGTERM)
+        harness.wait_for(lambda: lb.workers() and first not in lb.workers(), "a successor alone")
+        self.all_answer(idle)
+
+    def test_a_worker_that_is_told_to_end_leaves_to_the_others_what_lies_in_the_queue(self):
+        one, gate = self.gated()
+        lb = self.ballast([one.url], workers=2, timeouts={"drain": "100s"}, watchdog="10m")
+        idle, busy = self.connections(lb, 40), self.waiting(lb, one, 8)
+        self.wait_idle(lb, 48)
+        stopped, leaving = self.worker(lb, 1), self.worker(lb, 2)
+        for kind in ("idle", "active"):
+            self.assertGreater(leaving["connections"][kind], 0)
+        os.kill(stopped["pid"], signal.SIGSTOP)
+        lb.signal(signal.SIGTTOU)
+        harness.wait_for(lambda: self.worker(lb, 2)["connections"]["idle"] == 0, "the queue to have them")
+        os.kill(leaving["pid"], signal.SIGTERM)
+        gate.set()
+        harness.wait_for(lambda: lb.workers() == [stopped["pid"]], "it to leave")
+        os.kill(stopped["pid"], signal.SIGCONT)
+        for stream in busy:
+            response = stream.read_response()
+            self.assertEqual((response.status, response.get("Connection")), (200, None))
+        self.all_answer(idle + busy)
+
     def test_another_listener_keeps_the_connections(self):
         one = self.origin()
         lb = self.ballast([one.url], workers=2)
