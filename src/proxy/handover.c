@@ -6,7 +6,7 @@
  * Invariants: a client goes only between two requests, with nothing of the next one read; its descriptor is closed here after
  * it is in the queue, so a process killed in between loses only its own copy, and what is in the queue is lost by nobody's death.
  * Nothing is taken out for which there is no descriptor.  When the service ends each worker first stops putting in and then takes what
- * is there, also one that had retired: so the last one leaves nothing behind.
+ * is there, also one that had retired, and does so again until it leaves (worker.c): so the last one leaves nothing behind.
  */
 #include "private.h"
 

@@ -38,6 +38,7 @@ struct worker {
 	int access_log;
 	uint64_t beat_us;
 	bool leaving;
+	bool service_over; /* not this worker alone leaves */
 	bool drain_over;
 	bool broken; /* it cannot wait any more */
 };
@@ -56,36 +57,41 @@ worker_memory_bytes(const struct config *cfg)
 	       sizeof(struct worker) + PROCESS_BYTES + cfg->n_backends * (size_t)BACKEND_BYTES;
 }
 
-/*
- * When the service ends, a connection that is idle at this moment may have its next request on the way: for a
- * moment it is still answered, and told to close.  The slot says so only when nothing new is taken any more: a
- * reload is complete then.
- */
+/* The slot says so only when nothing new is taken any more: a reload is complete then. */
 static void
-leave(struct worker *w, bool idle_too)
+leave(struct worker *w)
 {
 	proxy_accept_rest(w->proxy); /* nobody else may be left to take them */
-	if (idle_too)
-		proxy_take_handed(w->proxy);
 	proxy_retire(w->proxy);
 	slot_set_state(w->setup->slot, SLOT_DRAINING);
-	if (!w->leaving)
-		(void)control_send(w->setup->control, CONTROL_LEAVING);
-	if (idle_too && !timer_is_armed(&w->idle_grace))
-		timer_arm(&w->timeouts, &w->idle_grace, LIMIT_IDLE_GRACE, *proxy_now(w->proxy));
-	if (!w->leaving)
-		timer_arm(&w->timeouts, &w->drain, LIMIT_DRAIN, *proxy_now(w->proxy));
-	if (!w->leaving && w->setup->config->timeouts.drain_us == 0)
-		w->drain_over = true;
+	if (w->leaving)
+		return;
 	w->leaving = true;
+	(void)control_send(w->setup->control, CONTROL_LEAVING);
+	timer_arm(&w->timeouts, &w->drain, LIMIT_DRAIN, *proxy_now(w->proxy));
+	w->drain_over = w->setup->config->timeouts.drain_us == 0;
 }
 
 /* The others live on: what is idle is theirs, and so is what waits in the queue. */
 static void
 retire(struct worker *w)
 {
-	leave(w, false);
+	leave(w);
 	proxy_hand_over(w->proxy);
+}
+
+/*
+ * When the service ends, a connection that is idle at this moment may have its next request on the way: for a
+ * moment it is still answered, and told to close.
+ */
+static void
+end_service(struct worker *w)
+{
+	w->service_over = true;
+	proxy_take_handed(w->proxy);
+	leave(w);
+	if (!timer_is_armed(&w->idle_grace))
+		timer_arm(&w->timeouts, &w->idle_grace, LIMIT_IDLE_GRACE, *proxy_now(w->proxy));
 }
 
 static void
@@ -129,10 +135,10 @@ control_wake(struct watch *watch)
 			break;
 		case CONTROL_EOF: /* the master is gone */
 			poller_remove(w->poller, watch);
-			leave(w, true);
+			end_service(w);
 			return;
 		case CONTROL_DRAIN:
-			leave(w, true);
+			end_service(w);
 			break;
 		default:
 			fd_close(&passed);
@@ -246,6 +252,34 @@ stop(struct worker *w)
 		fd_close(&signals);
 }
 
+static bool
+service_is_over(const struct worker *w)
+{
+	return w->service_over || atomic_load(&w->setup->shm->shared->draining) != 0;
+}
+
+/*
+ * One that retires may put a client into the queue when it does not know yet that the service has ended, and all who
+ * do have looked there.  So it asks once more behind that, and whoever drains looks again for as long as it lives.
+ */
+static void
+look_once_more(struct worker *w)
+{
+	if (w->control.fd >= 0)
+		control_wake(&w->control);
+	if (service_is_over(w))
+		end_service(w);
+}
+
+static bool
+nothing_is_left(struct worker *w)
+{
+	if (!proxy_is_empty(w->proxy))
+		return false;
+	look_once_more(w);
+	return proxy_is_empty(w->proxy);
+}
+
 static void
 beat(struct worker *w, uint64_t now_us)
 {
@@ -253,6 +287,8 @@ beat(struct worker *w, uint64_t now_us)
 		return;
 	w->beat_us = now_us;
 	proxy_beat(w->proxy);
+	if (w->leaving)
+		look_once_more(w);
 }
 
 /* The beat tells that the loop turns; the lag, how long its slowest turn of the last beat was. */
@@ -297,7 +333,7 @@ worker_run(const struct worker_setup *setup)
 		stop(&w);
 		return WORKER_FAILED;
 	}
-	while (!w.broken && !(w.leaving && (w.drain_over || proxy_is_empty(w.proxy))))
+	while (!w.broken && !(w.leaving && (w.drain_over || nothing_is_left(&w))))
 		turn(&w);
 	if (proxy_cut(w.proxy) > 0)
 		status = WORKER_CUT;

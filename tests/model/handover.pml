@@ -7,10 +7,12 @@
  * Invariants: no two workers read from one connection, nor does one when another has something of a request; a
  * connection is closed only when the worker was killed that held it, not with who has sent it or with one
  * that might have taken it; what was asked is answered unless that is so.  When nothing moves any more each
- * connection has one copy, and a worker that watches it.  With MASTER_DIES the workers take what is queued, serve it out and leave, and
- * no copy is left.
+ * connection has one copy, and a worker that watches it.  With SERVICE_ENDS each worker hears of it some time (of DRAIN, or of
+ * the master's end), takes what is queued, serves it out and leaves; one that retires may put a client in meanwhile. No copy is
+ * left, and while nobody was killed none has been closed by the kernel, together with the queue.
  *
- * Left out: a queue that is full, a worker that has no room, which both try again; an upgrade, where there are two
+ * Left out: a queue that is full, a worker that has no room, which both try again; the drain time; that a dying master's
+ * ends of the control pipes are closed one after the other; an upgrade, where there are two
  * masters, and both hold the queue.
  */
 
@@ -33,12 +35,12 @@ byte asks[CONNECTIONS];
 
 /* The queue is there while one has its end of it open to read from. */
 byte readers;
-bool master_lives = true, told[WORKERS], lives[WORKERS], killed[WORKERS], ended[WORKERS];
+bool service = true, told[WORKERS], lives[WORKERS], killed[WORKERS], ended[WORKERS];
 byte kills;
 
 /* What is true, for the assertions alone; by kill: it had a holder who was killed. */
 byte holder[CONNECTIONS];
-bool by_kill[CONNECTIONS];
+bool by_kill[CONNECTIONS], somebody_killed;
 
 #define BIT (1 << me)
 #define is_closed(c) (copies[c] == 0 && !queued[c])
@@ -46,7 +48,7 @@ bool by_kill[CONNECTIONS];
 
 inline note_end(c)
 {
-	if :: is_closed(c) -> assert(by_kill[c] || !master_lives); holder[c] = NOBODY :: else fi
+	if :: is_closed(c) -> assert(by_kill[c] || !service); holder[c] = NOBODY :: else fi
 }
 
 inline drop(c)
@@ -57,14 +59,16 @@ inline drop(c)
 #ifdef BROKEN_QUEUE_OF_THE_WORKERS
 #define is_held (readers != 0)
 #else
-#define is_held (readers != 0 || master_lives)
+#define is_held (readers != 0 || service) /* by the master, as long as this is */
 #endif
+
+#define took_the_rest (!queued[0] && !queued[CONNECTIONS - 1])
 
 /* The kernel closes what is queued with the last end to read it from. */
 inline close_queue()
 {
 	if
-	:: !is_held -> queued[0] = false; queued[CONNECTIONS - 1] = false; note_end(0); note_end(CONNECTIONS - 1)
+	:: !is_held -> assert(took_the_rest || somebody_killed || service); queued[0] = false; queued[CONNECTIONS - 1] = false; note_end(0); note_end(CONNECTIONS - 1)
 	:: else
 	fi
 }
@@ -72,7 +76,7 @@ inline close_queue()
 #ifdef BROKEN_QUEUE_OF_THE_WORKERS
 #define hear_no_more() stop_reading()
 #else
-#define hear_no_more() readers = readers & ~BIT
+#define hear_no_more() skip
 #endif
 
 inline stop_reading() { readers = readers & ~BIT; close_queue() }
@@ -87,24 +91,23 @@ inline stop_reading() { readers = readers & ~BIT; close_queue() }
 		assert(holder[c] == me); request[c] = READ }; \
 	if :: atomic { true -> request[c] = SILENT } or_hand_over(c) fi
 
-/* hand_over: control_send_fd, then client_close in the same turn. */
+/* handover_is_on; hand_over: control_send_fd, then client_close in the same turn. */
 #ifdef BROKEN_SERVES_ON
 #define HAND_OVER(c) \
-	:: atomic { retiring && master_lives && holder[c] == me && watches(c) -> queued[c] = true; holder[c] = QUEUE } \
+	:: atomic { retiring && service && holder[c] == me && watches(c) -> queued[c] = true; holder[c] = QUEUE } \
 	:: atomic { holder[c] != me && watches(c) -> drop(c) }
 #else
 #define HAND_OVER(c) \
-	:: atomic { retiring && master_lives && watches(c) -> queued[c] = true; holder[c] = QUEUE }; \
+	:: retiring && !over && service && watches(c); \
+	   atomic { true -> queued[c] = true; holder[c] = QUEUE }; \
 	   atomic { drop(c) }
 #endif
 
-/* handover_take_one: recvmsg, then client_adopt. */
+/* handover_take_one: recvmsg, then client_adopt.  At the end also who had retired, and for as long as it lives. */
 #define TAKE(c) \
-	:: atomic { (readers & BIT) != 0 && queued[c] -> \
+	:: atomic { (readers & BIT) != 0 && (!retiring || over) && queued[c] -> \
 		queued[c] = false; copies[c] = copies[c] | BIT; holder[c] = me }; \
 	   watched[c] = watched[c] | BIT
-
-#define took_the_rest (!queued[0] && !queued[CONNECTIONS - 1])
 
 /* Its end, of whatever kind: the kernel closes its copies. */
 #define END(c) \
@@ -112,9 +115,19 @@ inline stop_reading() { readers = readers & ~BIT; close_queue() }
 		if :: holder[c] == me -> by_kill[c] = true; request[c] = SILENT :: else fi; drop(c) \
 	:: else fi
 
+/* What it asks when it has nothing left, in this order: does the service go on, or else, is the queue empty? */
+#ifdef BROKEN_NO_LAST_LOOK
+#define may_leave true
+#else
+#define may_leave (service || (over && took_the_rest))
+#endif
+
+/* client_drain_idle: what is quiet. */
+#define DRAIN(c) :: atomic { over && watches(c) && request[c] == SILENT -> drop(c) }
+
 proctype worker(byte me)
 {
-	bool retiring;
+	bool retiring, over;
 
 	{
 end:		do
@@ -126,11 +139,15 @@ end:		do
 		HAND_OVER(1)
 		TAKE(1)
 #endif
-		:: atomic { !retiring && master_lives && told[me] -> retiring = true; hear_no_more() }
-		:: atomic { !retiring && !master_lives && took_the_rest -> retiring = true; stop_reading() }
-		:: atomic { retiring && !master_lives && watches(0) -> drop(0) } /* client_drain_idle */
-		:: atomic { retiring && !master_lives && watches(CONNECTIONS - 1) -> drop(CONNECTIONS - 1) }
-		:: atomic { retiring && !watches(0) && !watches(CONNECTIONS - 1) -> break }
+		:: atomic { !retiring && service && told[me] -> retiring = true; hear_no_more() }
+#ifdef SERVICE_ENDS
+		:: atomic { !over && !service -> over = true; retiring = true }
+		DRAIN(0)
+#if CONNECTIONS > 1
+		DRAIN(1)
+#endif
+#endif
+		:: atomic { retiring && !watches(0) && !watches(CONNECTIONS - 1) && may_leave -> break }
 		od
 	} unless { killed[me] };
 	atomic { END(0); END(CONNECTIONS - 1); stop_reading(); killed[me] = false; lives[me] = false; ended[me] = true }
@@ -138,12 +155,12 @@ end:		do
 
 #define START(k) readers = readers | (1 << k); lives[k] = true; run worker(k)
 #define REPLACE(k) \
-	:: atomic { ended[k] && master_lives -> ended[k] = false; if :: !told[k] -> START(k) :: else fi }
+	:: atomic { ended[k] && service -> ended[k] = false; if :: !told[k] -> START(k) :: else fi }
 
-#define KILL(k) :: atomic { kills < KILLS && lives[k] && !killed[k] -> killed[k] = true; kills++ }
+#define KILL(k) :: atomic { kills < KILLS && lives[k] && !killed[k] -> killed[k] = true; kills++; somebody_killed = true }
 #define ASK(c) :: atomic { request[c] == SILENT && asks[c] < ASKS && !is_closed(c) -> request[c] = ASKED; asks[c]++ }
 #define is_one(bits) (bits == 1 || bits == 2 || bits == 4)
-#define is_well(c) (is_closed(c) || (master_lives && !queued[c] && is_one(copies[c]) && watched[c] == copies[c] \
+#define is_well(c) (is_closed(c) || (service && !queued[c] && is_one(copies[c]) && watched[c] == copies[c] \
 	&& request[c] == SILENT))
 
 proctype fate()
@@ -159,8 +176,8 @@ proctype fate()
 #if CONNECTIONS > 1
 	ASK(1)
 #endif
-#ifdef MASTER_DIES
-	:: atomic { master_lives -> master_lives = false; close_queue() }
+#ifdef SERVICE_ENDS
+	:: atomic { service -> service = false; close_queue() }
 #endif
 	:: timeout -> assert(is_well(0) && is_well(CONNECTIONS - 1)); break
 	od

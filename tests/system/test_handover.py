@@ -26,19 +26,29 @@ KILLS = 4
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "x"}
 
 
-NO_QUEUE = r"""
+PUTTING_IN = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
+static ssize_t real(int fd, const struct msghdr *m, int flags)
+{
+	ssize_t (*call)(int, const struct msghdr *, int) = dlsym(RTLD_NEXT, "sendmsg");
+	return call(fd, m, flags);
+}
+static ssize_t put_in(int fd, const struct msghdr *m, int flags)
+{
+	%s
+}
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
-	ssize_t (*real)(int, const struct msghdr *, int) = dlsym(RTLD_NEXT, "sendmsg");
-	char said = m->msg_iovlen == 1 && m->msg_iov->iov_len == 1 ? *(char *)m->msg_iov->iov_base : 0;
-	errno = EPERM;
-	return m->msg_controllen > 0 && (said == 'C' || said == 'N') ? -1 : real(fd, m, flags);
+	char said = m->msg_controllen > 0 ? *(char *)m->msg_iov->iov_base : 0;
+	return said == 'C' || said == 'N' ? put_in(fd, m, flags) : real(fd, m, flags);
 }
 """
+REFUSED = "errno = EPERM; return -1;"
+STOPS = "raise(SIGSTOP); ssize_t n = real(fd, m, flags); raise(SIGSTOP); return n;"
 
 
 def echo(script, stream):
@@ -129,6 +139,19 @@ class Handover(Case):
         """Whose limits we change must be of our own user."""
         return {"user": "root"} if os.geteuid() == 0 else {}
 
+    def putting_in(self, how):
+        """An environment in which a worker that puts a connection into the queue does it so."""
+        source = os.path.join(self.directory(), "putting_in.c")
+        library = source[:-1] + "so"
+        with open(source, "w", encoding="ascii") as file:
+            file.write(PUTTING_IN % how)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        os.chmod(library, 0o755)
+        return {"LD_PRELOAD": library}
+
+    def wait_stopped(self, pid):
+        harness.wait_for(lambda: harness.state_of(pid) == "T", "it to stop")
+
     def all_answer(self, streams):
         for stream in streams:
             response = stream.ask()
@@ -194,6 +217,54 @@ class Handover(Case):
         self.assertEqual((response.status, response.get("Connection")), (200, "close"))
         self.assertEqual(lb.wait_exit(), 0)
 
+    def late_putter(self):
+        """A former worker that stops as it puts in its last client and has not heard yet that the service ends."""
+        one, gate = self.gated()
+        lb = self.ballast([one.url], workers=1, env=self.putting_in(STOPS), timeouts={"drain": "100s"},
+                          watchdog="10m", process={"sandbox": "off"})
+        old, client = lb.workers()[0], self.waiting(lb, one)[0]
+        lb.reload()
+        return lb, one, gate, old, client
+
+    def check_told_to_close(self, stream):
+        response = stream.read_response()
+        self.assertEqual((response.status, response.get("Connection")), (200, "close"))
+        stream.close()
+
+    @unittest.skipIf(harness.SANITIZED, "a sanitizer has to be the first library")
+    def test_who_puts_in_after_all_have_left_takes_it_back(self):
+        lb, _, gate, old, client = self.late_putter()
+        gate.set()
+        self.wait_stopped(old)
+        self.assertEqual(client.read_response().get("Connection"), None)
+        client.send(wire.request())
+        lb.signal(signal.SIGTERM)
+        harness.wait_for(lambda: lb.workers() == [old], "the others to leave")
+        os.kill(old, signal.SIGCONT)  # now it is put in
+        self.wait_stopped(old)
+        os.kill(old, signal.SIGCONT)
+        self.check_told_to_close(client)
+        self.assertEqual(lb.wait_exit(), 0)
+
+    @unittest.skipIf(harness.SANITIZED, "a sanitizer has to be the first library")
+    def test_what_is_put_in_after_all_have_looked_is_found_by_one_that_is_still_there(self):
+        lb, one, gate, old, client = self.late_putter()
+        gate.set()
+        self.wait_stopped(old)
+        self.assertEqual(client.read_response().get("Connection"), None)
+        gate.clear()
+        client.send(wire.request())
+        busy, port = self.waiting(lb, one)[0], lb.port
+        lb.signal(signal.SIGTERM)
+        harness.wait_for(lambda: wire.is_refused(port), "the listener to close")
+        os.kill(old, signal.SIGCONT)
+        self.wait_stopped(old)
+        os.kill(old, signal.SIGKILL)
+        self.check_told_to_close(client)
+        gate.set()
+        self.check_told_to_close(busy)
+        self.assertEqual(lb.wait_exit(), 0)
+
     def test_what_is_in_the_queue_is_lost_by_nobodys_death(self):
         one = self.origin()
         lb = self.ballast([one.url], workers=2, timeouts={"drain": "100s"}, watchdog="10m")
@@ -247,15 +318,8 @@ class Handover(Case):
 
     @unittest.skipIf(harness.SANITIZED, "a sanitizer has to be the first library")
     def test_where_none_can_be_handed_over_the_next_answer_says_close(self):
-        source = os.path.join(self.directory(), "no_queue.c")
-        library = source[:-1] + "so"
-        with open(source, "w", encoding="ascii") as file:
-            file.write(NO_QUEUE)
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-        os.chmod(library, 0o755)
         one = self.origin()
-        lb = self.ballast([one.url], workers=1, env={"LD_PRELOAD": library},
-                          timeouts={"drain": "100s"})
+        lb = self.ballast([one.url], workers=1, env=self.putting_in(REFUSED), timeouts={"drain": "100s"})
         idle = self.connections(lb, 10)
         self.wait_idle(lb, 10)
         lb.reload()
