@@ -61,7 +61,7 @@ make_reply(struct exchange *x)
 		x->status = row->status;
 	/* An HTTP/1.0 client would have to be told that its connection lives: it is simpler to end it. */
 	x->keep_alive = x->keep_alive && x->minor == 1 && row->client_lives &&
-			x->up.state == FLOW_END && !proxy_parts_with_clients(p);
+			x->up.state == FLOW_END && !exchange_parts_with_client(x);
 	if (b == NULL)
 		b = x->down.rest = buffer_take(p);
 	if (b == NULL || p->buffer_bytes - b->end < REPLY_MAX) {

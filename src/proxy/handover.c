@@ -36,9 +36,12 @@ hand_over_failed(struct proxy *p, int rc)
 	if (!error_passes(rc)) {
 		log_warn("connections cannot be handed over", LOG_STR("error", strerror(-rc)));
 		handover_stop(p);
-	} else if (!timer_is_armed(&p->hand_over_again)) {
-		timer_arm(p->timeouts, &p->hand_over_again, LIMIT_HANDOVER, p->now_us);
+		return;
 	}
+	if (p->queue_full_since_us == 0)
+		p->queue_full_since_us = p->now_us;
+	if (!timer_is_armed(&p->hand_over_again))
+		timer_arm(p->timeouts, &p->hand_over_again, LIMIT_HANDOVER, p->now_us);
 }
 
 static bool
@@ -52,6 +55,7 @@ hand_over(struct client *c)
 		hand_over_failed(p, rc);
 		return false;
 	}
+	p->queue_full_since_us = 0;
 	metrics_count(p->shm, p->slot, COUNTER_HANDOVERS, 1);
 	client_close(c);
 	return true;
@@ -73,18 +77,49 @@ hand_over_ring(struct proxy *p, enum limit limit)
 }
 
 static void
-hand_over_again(struct timer *t)
-{
-	handover_idle(OWNER(t, struct proxy, hand_over_again));
-}
-
-void
-handover_idle(struct proxy *p)
+hand_over_idle(struct proxy *p)
 {
 	if (handover_is_on(p))
 		hand_over_ring(p, LIMIT_KEEP_ALIVE);
 	if (handover_is_on(p))
 		hand_over_ring(p, LIMIT_REQUEST_HEADER);
+}
+
+static void
+hand_over_again(struct timer *t)
+{
+	hand_over_idle(OWNER(t, struct proxy, hand_over_again));
+}
+
+void
+handover_start(struct proxy *p)
+{
+	if (!p->hands_over)
+		p->hands_over_since_us = p->now_us;
+	p->hands_over = true;
+	hand_over_idle(p);
+}
+
+/* The drain time that is left is for being told to close: at its end a connection is cut. */
+static bool
+has_lasted(const struct proxy *p, uint64_t since_us)
+{
+	return p->now_us - since_us >= p->config->timeouts.drain_us / 2;
+}
+
+/* A client whose next request lies here whenever an answer ends is never between two: it can't go, however long it stays. */
+bool
+handover_keeps(const struct exchange *x)
+{
+	const struct proxy *p = x->proxy;
+	const struct buffer *in = x->client->in;
+	bool next_is_here = in != NULL && in->ready != in->end;
+
+	if (!handover_is_on(p))
+		return false;
+	if (next_is_here && has_lasted(p, p->hands_over_since_us))
+		return false;
+	return p->queue_full_since_us == 0 || !has_lasted(p, p->queue_full_since_us);
 }
 
 bool

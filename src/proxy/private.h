@@ -235,6 +235,8 @@ struct proxy {
 	int handover_in;     /* the same, also when it is not heard any more; -1: nowhere */
 	int handover_out;    /* where ours go to; -1: nowhere */
 	bool hands_over;     /* retiring, others take what is idle */
+	uint64_t hands_over_since_us;
+	uint64_t queue_full_since_us; /* 0: it took the last one */
 	struct timer hand_over_again; /* the queue was full */
 	struct watch bell;            /* another worker leaves a connection to us */
 	const int *bells;             /* of all workers of the generation, by number - 1 */
@@ -380,15 +382,17 @@ handover_is_on(const struct proxy *p)
 	return p->hands_over && p->handover_out >= 0 &&
 	       !atomic_load_explicit(&p->shm->shared->draining, memory_order_acquire);
 }
-/* All that are idle go, as far as the queue takes them. */
-void handover_idle(struct proxy *);
+/* From now on all that are idle go, as far as the queue takes them. */
+void handover_start(struct proxy *);
 /* The same of one, when it is.  True: it is gone. */
 bool handover_client(struct client *);
-/* An answer has to say that its connection ends with it. */
+/* Of a worker that retires: may its client go on after this exchange, to another worker or here for a while? */
+bool handover_keeps(const struct exchange *);
+/* The answer has to say that the connection ends with it. */
 static inline bool
-proxy_parts_with_clients(const struct proxy *p)
+exchange_parts_with_client(const struct exchange *x)
 {
-	return p->retiring && !handover_is_on(p);
+	return x->proxy->retiring && !handover_keeps(x);
 }
 
 /* client.c */

@@ -361,8 +361,8 @@ proxy_take_handed(struct proxy *p)
 void
 proxy_hand_over(struct proxy *p)
 {
-	p->hands_over = !p->draining;
-	handover_idle(p);
+	if (!p->draining)
+		handover_start(p);
 }
 
 void

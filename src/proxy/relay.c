@@ -265,7 +265,7 @@ decide_response(struct exchange *x, const struct head *h, struct forward_respons
 	fr->upgrade = kind == BODY_TUNNEL;
 	if ((kind == BODY_UNTIL_CLOSE || kind == BODY_CHUNKED) && x->minor == 0)
 		x->keep_alive = false;
-	if (x->up.state != FLOW_END || x->request_broken || proxy_parts_with_clients(p))
+	if (x->up.state != FLOW_END || x->request_broken || exchange_parts_with_client(x))
 		x->keep_alive = false;
 	x->upstream_lives = head_keeps_alive(h) && kind != BODY_UNTIL_CLOSE && kind != BODY_TUNNEL;
 	fr->close = !x->keep_alive && !fr->upgrade;

@@ -47,6 +47,7 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 	return said == 'C' || said == 'N' ? put_in(fd, m, flags) : real(fd, m, flags);
 }
 """
+FULL = "errno = EAGAIN; return -1;"
 REFUSED = "errno = EPERM; return -1;"
 STOPS = "raise(SIGSTOP); ssize_t n = real(fd, m, flags); raise(SIGSTOP); return n;"
 
@@ -329,6 +330,58 @@ class Handover(Case):
             stream.close()
         harness.wait_for(lambda: not lb.workers(generation=1), "the old worker to leave")
         self.assertEqual(len(lb.logs("connections cannot be handed over")), 1)
+
+    def pipelining(self, lb):
+        """Asks so that the beginning of the next request is always here when an answer ends."""
+        stream, begin = self.connections(lb, 1, served=False)[0], 10
+        stream.send(wire.request()[:begin])
+
+        def ask():
+            stream.send(wire.request()[begin:] + wire.request()[:begin])
+            response = stream.read_response()
+            if response.get("Connection"):
+                stream.close()
+            return response
+        self.assertEqual(ask().status, 200)
+        return ask
+
+    def told_to_close(self, asks):
+        """Goes on asking until all are told so; the time of the first one that was."""
+        left, first = list(asks), []
+
+        def all_are():
+            for ask in list(left):
+                if ask().get("Connection") == "close":
+                    first.append(time.monotonic())
+                    left.remove(ask)
+            return not left
+        harness.wait_for(all_are, "all to be told to close")
+        return first[0]
+
+    def test_who_cannot_be_handed_over_is_told_to_close_from_half_of_the_drain_time_on(self):
+        """That is who never is between two requests; and everybody while the queue is full."""
+        (one, gate), drain = self.gated(), 6
+        instances = [self.ballast([one.url], workers=1, timeouts={"drain": "%ds" % drain})]
+        asks, busy = [self.pipelining(instances[0])], self.waiting(instances[0], one)[0]
+        if not harness.SANITIZED:  # which has to be the first library
+            instances.append(self.ballast([one.url], workers=1, timeouts={"drain": "%ds" % drain},
+                                          env=self.putting_in(FULL)))
+            client = self.connections(instances[1], 1, served=False)[0]
+            self.assertEqual(client.ask().status, 200)
+            asks.append(client.ask)
+        begun = time.monotonic()
+        for lb in instances:
+            lb.reload()
+        self.assertGreaterEqual(self.told_to_close(asks) - begun, drain / 2)
+        gate.set()
+        response = busy.read_response()
+        self.assertEqual((response.status, response.get("Connection")), (200, None))
+        self.all_answer([busy])
+        if len(instances) > 1:
+            client.close()
+        for lb in instances:
+            harness.wait_for(lambda lb=lb: not lb.workers(generation=1), "the old worker to leave")
+            self.assertEqual(self.metrics(lb).value("lb_drain_cuts_total"), 0)
 
     def test_clients_of_a_unix_socket_are_handed_over(self):
         path = os.path.join(self.directory(), "front")
