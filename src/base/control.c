@@ -1,7 +1,7 @@
 /*
  * The pipe between the master and one child: SOCK_SEQPACKET keeps messages
  * apart, so one octet is one message, and a closed end reads as an empty one.
- * A descriptor travels as SCM_RIGHTS (unix(7)).
+ * A number lies behind the octet; a descriptor travels as SCM_RIGHTS (unix(7)).
  * Used in master, workers and checker.  Owns nothing: the descriptors are the caller's.
  */
 #include "ballast/base/control.h"
@@ -51,11 +51,9 @@ control_send(int fd, enum control message)
 	return send_message(fd, &m);
 }
 
-int
-control_send_fd(int fd, enum control message, int passed)
+static int
+send_fd(int fd, struct iovec v, int passed)
 {
-	char octet = (char)message;
-	struct iovec v = { &octet, 1 };
 	union passage p = { .aligned = { .cmsg_len = CMSG_LEN(sizeof(int)),
 				    .cmsg_level = SOL_SOCKET,
 				    .cmsg_type = SCM_RIGHTS } };
@@ -66,6 +64,25 @@ control_send_fd(int fd, enum control message, int passed)
 
 	memcpy(CMSG_DATA(&p.aligned), &passed, sizeof(passed));
 	return send_message(fd, &m);
+}
+
+int
+control_send_fd(int fd, enum control message, int passed)
+{
+	char octet = (char)message;
+
+	return send_fd(fd, (struct iovec){ &octet, 1 }, passed);
+}
+
+enum { NUMBERED = 1 + sizeof(uint64_t) };
+
+int
+control_send_fd_with(int fd, enum control message, int passed, uint64_t number)
+{
+	char text[NUMBERED] = { (char)message };
+
+	memcpy(text + 1, &number, sizeof(number));
+	return send_fd(fd, (struct iovec){ text, sizeof(text) }, passed);
 }
 
 static enum control
@@ -102,9 +119,9 @@ passed_with(struct msghdr *m)
 
 /* Without a place for a descriptor none is taken in. */
 static ssize_t
-receive(int fd, char *octet, int *passed)
+receive(int fd, char text[NUMBERED], int *passed)
 {
-	struct iovec v = { octet, 1 };
+	struct iovec v = { text, NUMBERED };
 	union passage p;
 	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
 	ssize_t got;
@@ -122,16 +139,27 @@ receive(int fd, char *octet, int *passed)
 }
 
 enum control
-control_next(int fd, int *passed)
+control_next_with(int fd, int *passed, uint64_t *number)
 {
-	char octet;
-	ssize_t got = receive(fd, &octet, passed);
+	char text[NUMBERED];
+	ssize_t got = receive(fd, text, passed);
 
-	if (got == 1)
-		return control_of(octet);
+	*number = 0;
+	if (got == NUMBERED)
+		memcpy(number, text + 1, sizeof(*number));
+	if (got > 0)
+		return control_of(text[0]);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return CONTROL_NONE;
 	if (passed != NULL)
 		fd_close(passed);
 	return CONTROL_EOF;
+}
+
+enum control
+control_next(int fd, int *passed)
+{
+	uint64_t number;
+
+	return control_next_with(fd, passed, &number);
 }

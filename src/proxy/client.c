@@ -70,20 +70,38 @@ client_open(struct proxy *p, int fd, const struct addr *peer)
 
 	if (c == NULL)
 		return;
+	c->idle_since_us = p->now_us;
 	counter_add(&p->slot->accepted, 1);
 	timer_arm(p->timeouts, &c->timer, LIMIT_REQUEST_HEADER, p->now_us);
 }
 
+/* Its time is not over yet. */
+static bool
+may_stay_idle(const struct client *c)
+{
+	const struct proxy *p = c->proxy;
+	enum limit limit = c->served ? LIMIT_KEEP_ALIVE : LIMIT_REQUEST_HEADER;
+
+	return c->timer.limit == LIMIT_HANDED &&
+	       p->now_us - c->idle_since_us < p->timeouts->duration_us[limit];
+}
+
+/*
+ * It has been idle for longer than those who became so here, and does not fit into their ring, which is in order: in one of its
+ * own it is looked at now and then.  The other worker's turn may have begun later than ours.
+ */
 void
-client_adopt(struct proxy *p, int fd, const struct addr *peer, bool served)
+client_adopt(struct proxy *p, int fd, const struct addr *peer, bool served, uint64_t idle_since_us)
 {
 	struct client *c = welcome(p, fd, peer);
 
 	if (c == NULL)
 		return;
 	c->served = served;
-	timer_arm(p->timeouts, &c->timer, served ? LIMIT_KEEP_ALIVE : LIMIT_REQUEST_HEADER,
-		p->now_us);
+	c->idle_since_us = idle_since_us < p->now_us ? idle_since_us : p->now_us;
+	timer_arm(p->timeouts, &c->timer, LIMIT_HANDED, p->now_us);
+	if (!may_stay_idle(c) && sock_is_quiet(fd))
+		client_close(c);
 }
 
 ssize_t
@@ -210,6 +228,7 @@ client_rest(struct client *c)
 	struct proxy *p = c->proxy;
 
 	c->served = true;
+	c->idle_since_us = p->now_us;
 	client_count(c, CLIENT_IDLE);
 	if (buffer_is_empty(c->in)) {
 		buffer_give(p, &c->in);
@@ -277,6 +296,10 @@ client_expired(struct timer *t)
 	struct exchange *x = c->exchange;
 	enum failure f = failure_of_limit[t->limit];
 
+	if (x == NULL && may_stay_idle(c)) {
+		timer_arm(c->proxy->timeouts, t, LIMIT_HANDED, c->proxy->now_us);
+		return;
+	}
 	if (x == NULL) {
 		client_close(c);
 		return;
@@ -307,6 +330,7 @@ drain_ring(struct proxy *p, enum limit limit)
 void
 client_drain_idle(struct proxy *p)
 {
+	drain_ring(p, LIMIT_HANDED);
 	drain_ring(p, LIMIT_KEEP_ALIVE);
 	drain_ring(p, LIMIT_REQUEST_HEADER);
 }

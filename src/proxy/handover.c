@@ -49,7 +49,7 @@ hand_over(struct client *c)
 {
 	struct proxy *p = c->proxy;
 	enum control what = c->served ? CONTROL_CLIENT : CONTROL_NEWCOMER;
-	int rc = control_send_fd(p->handover_out, what, c->watch.fd);
+	int rc = control_send_fd_with(p->handover_out, what, c->watch.fd, c->idle_since_us);
 
 	if (rc < 0) {
 		hand_over_failed(p, rc);
@@ -79,6 +79,8 @@ hand_over_ring(struct proxy *p, enum limit limit)
 static void
 hand_over_idle(struct proxy *p)
 {
+	if (handover_is_on(p))
+		hand_over_ring(p, LIMIT_HANDED);
 	if (handover_is_on(p))
 		hand_over_ring(p, LIMIT_KEEP_ALIVE);
 	if (handover_is_on(p))
@@ -135,21 +137,24 @@ static int
 take_from_queue(struct proxy *p)
 {
 	struct addr peer;
+	uint64_t idle_since_us;
 	int fd = -1;
 	enum control said;
 	int rc = fd_one_more(p->handover_in);
 
 	if (rc < 0)
 		return rc;
-	said = control_next(p->handover_in, &fd);
+	said = control_next_with(p->handover_in, &fd, &idle_since_us);
 	if (fd < 0)
 		return -EAGAIN;
+	if (idle_since_us == 0) /* an older program does not say */
+		idle_since_us = p->now_us;
 	if (said != CONTROL_CLIENT && said != CONTROL_NEWCOMER)
 		fd_close(&fd);
 	else if (sock_peer(fd, &peer) < 0)
 		fd_close(&fd); /* it has left meanwhile */
 	else
-		client_adopt(p, fd, &peer, said == CONTROL_CLIENT);
+		client_adopt(p, fd, &peer, said == CONTROL_CLIENT, idle_since_us);
 	return 0;
 }
 

@@ -43,6 +43,7 @@ enum limit {
 	LIMIT_ROOM,
 	LIMIT_ACCESS_LOG,
 	LIMIT_HANDOVER,
+	LIMIT_HANDED,
 	N_LIMITS,
 	NO_LIMIT = N_LIMITS,
 };
@@ -114,8 +115,9 @@ struct client {
 	uint64_t rate_hash; /* of ip */
 	char ip_text[IP_TEXT];
 	uint8_t ip_text_n;
-	uint32_t lingered; /* octets thrown away */
-	uint32_t unsent;   /* in its socket, when it was last waited for */
+	uint64_t idle_since_us; /* maybe in another worker */
+	uint32_t lingered;      /* octets thrown away */
+	uint32_t unsent;        /* in its socket, when it was last waited for */
 	uint64_t waited_us,
 		waited_octets; /* since when it is the client who is waited for, and what had moved then */
 	uint16_t port;
@@ -397,7 +399,8 @@ exchange_parts_with_client(const struct exchange *x)
 
 /* client.c */
 /* One that another worker has accepted, and served or not.  There is a row for it. */
-void client_adopt(struct proxy *, int fd, const struct addr *peer, bool served);
+void client_adopt(
+	struct proxy *, int fd, const struct addr *peer, bool served, uint64_t idle_since_us);
 /* There is a row for it. */
 void client_open(struct proxy *, int fd, const struct addr *peer);
 void client_wake(struct watch *);

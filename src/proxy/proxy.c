@@ -81,6 +81,12 @@ proxy_wall_us(struct proxy *p)
 	return p->wall_offset_us + p->now_us;
 }
 
+static uint64_t
+shorter_us(uint64_t a_us, uint64_t b_us)
+{
+	return a_us < b_us ? a_us : b_us;
+}
+
 static void
 set_limits(struct proxy *p)
 {
@@ -100,6 +106,7 @@ set_limits(struct proxy *p)
 		[LIMIT_ROOM] = 5000,
 		[LIMIT_ACCESS_LOG] = LOG_LATE_US,
 		[LIMIT_HANDOVER] = 5000,
+		[LIMIT_HANDED] = shorter_us(t->keep_alive_us, t->request_header_us) / 4,
 	};
 
 	for (unsigned i = 0; i < N_LIMITS; i++)

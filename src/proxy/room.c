@@ -13,17 +13,23 @@ enum {
 	CRAWL_BYTES_S = 1024, /* on average; who moves less may have to make room */
 };
 
+static bool
+is_young(const struct client *c)
+{
+	const struct timer *t = &c->timer;
+	const struct proxy *p = c->proxy;
+
+	if (t->limit == LIMIT_HANDED)
+		return !c->served && p->now_us - c->idle_since_us < GRACE_US;
+	return t->limit == LIMIT_REQUEST_HEADER &&
+	       p->now_us + p->timeouts->duration_us[t->limit] - t->deadline_us < GRACE_US;
+}
+
 /* A request may be on its way to a connection that is so young; afterwards it may also lie in the socket. */
 static bool
 may_make_room(const struct client *c)
 {
-	const struct timer *t = &c->timer;
-	const struct proxy *p = c->proxy;
-	uint64_t age_us = p->now_us + p->timeouts->duration_us[t->limit] - t->deadline_us;
-
-	if (c->watch.ready & POLLER_IN)
-		return false;
-	if (t->limit == LIMIT_REQUEST_HEADER && age_us < GRACE_US)
+	if ((c->watch.ready & POLLER_IN) || is_young(c))
 		return false;
 	return sock_is_quiet(c->watch.fd);
 }
@@ -84,7 +90,7 @@ body_crawls(const struct client *c)
 	return crawls(c) && may_make_room(c);
 }
 
-/* The rings of the limits are sorted by age. */
+/* The rings of the limits are sorted by age; that of those who were handed over roughly. */
 static struct client *
 oldest(struct proxy *p, enum limit limit, bool (*wanted)(const struct client *))
 {
@@ -121,6 +127,7 @@ client_evict(struct proxy *p)
 		enum failure failure;
 	} order[] = {
 		{ LIMIT_LINGER, is_idle, FAIL_NONE },
+		{ LIMIT_HANDED, is_idle, FAIL_NONE },
 		{ LIMIT_KEEP_ALIVE, is_idle, FAIL_NONE },
 		{ LIMIT_REQUEST_HEADER, is_idle, FAIL_NONE },
 		{ LIMIT_REQUEST_HEADER, is_half_head, FAIL_REQUEST_TIMEOUT },

@@ -7,6 +7,7 @@ BALLAST_RELOADS=200 (make check-reloads) is the long version; make check does 25
 import os
 import random
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -422,6 +423,25 @@ class Handover(Case):
         for stream in idle:
             self.assertEqual(stream.ask().status, 200)
         self.assertEqual(self.metrics(lb).value("lb_handovers_total"), 700)
+
+    def idle_time(self, lb, after_each_look):
+        """How long two connections, one that was served and one that was not, stay."""
+        begun, idle = time.monotonic(), self.connections(lb, 2)
+        lb.reload()
+
+        def both_have_ended():
+            after_each_look()
+            return len(select.select([stream.sock for stream in idle], [], [], 0)[0]) == 2
+        harness.wait_for(both_have_ended, "the limit to be reached")
+        self.assertTrue(all(stream.is_closed() for stream in idle))
+        return time.monotonic() - begun
+
+    def test_who_is_handed_over_stays_idle_no_longer(self):
+        """Also when reloads follow each other faster than the limits, so that in no worker one would end."""
+        lb = self.ballast([self.origin().url], workers=1,
+                          timeouts={"keep_alive": "1s", "request_header": "1s"})
+        self.assertGreaterEqual(self.idle_time(lb, lambda: None), 1)
+        self.assertGreaterEqual(self.idle_time(lb, lb.reload), 1)
 
     def test_one_worker_less_hands_over_to_the_others(self):
         one = self.origin()

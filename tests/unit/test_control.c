@@ -103,6 +103,49 @@ START_TEST(a_descriptor_travels_and_a_message_without_one_says_so)
 }
 END_TEST
 
+START_TEST(a_number_travels_with_a_descriptor_and_a_message_without_one_has_0)
+{
+	const uint64_t number = UINT64_C(0x0123456789abcdef);
+	uint64_t got;
+	int fds[2], passed;
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	ck_assert_int_eq(control_send_fd_with(fds[0], CONTROL_CLIENT, fds[0], number), 0);
+	ck_assert_int_eq(control_send_fd(fds[0], CONTROL_NEWCOMER, fds[0]), 0);
+	ck_assert_int_eq(control_next_with(fds[1], &passed, &got), CONTROL_CLIENT);
+	ck_assert_int_ge(passed, 0);
+	ck_assert_uint_eq(got, number);
+	close(passed);
+	ck_assert_int_eq(control_next_with(fds[1], &passed, &got), CONTROL_NEWCOMER);
+	ck_assert_int_ge(passed, 0);
+	ck_assert_uint_eq(got, 0);
+	close(passed);
+	ck_assert_int_eq(control_next_with(fds[1], &passed, &got), CONTROL_NONE);
+	ck_assert_uint_eq(got, 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+/* A program from before there were numbers asks for one octet. */
+START_TEST(who_knows_of_no_number_reads_the_message_all_the_same)
+{
+	int fds[2];
+	char octet;
+
+	ck_assert_int_eq(control_pair(fds), 0);
+	ck_assert_int_eq(control_send_fd_with(fds[0], CONTROL_CLIENT, fds[0], 7), 0);
+	ck_assert_int_eq(control_send_fd_with(fds[0], CONTROL_NEWCOMER, fds[0], 8), 0);
+	ck_assert_int_eq(recv(fds[1], &octet, 1, 0), 1);
+	ck_assert_int_eq(octet, CONTROL_CLIENT);
+	ck_assert_int_eq(recv(fds[1], &octet, 1, 0), 1);
+	ck_assert_int_eq(octet, CONTROL_NEWCOMER);
+	ck_assert_int_eq(recv(fds[1], &octet, 1, 0), -1);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 START_TEST(a_descriptor_that_nobody_asked_for_is_closed)
 {
 	int fds[2], ends[2];
@@ -201,6 +244,8 @@ main(void)
 	tcase_add_test(t, an_end_that_died_with_unread_messages_is_eof_too);
 	tcase_add_test(t, an_unknown_message_is_none);
 	tcase_add_test(t, a_descriptor_travels_and_a_message_without_one_says_so);
+	tcase_add_test(t, a_number_travels_with_a_descriptor_and_a_message_without_one_has_0);
+	tcase_add_test(t, who_knows_of_no_number_reads_the_message_all_the_same);
 	tcase_add_test(t, a_descriptor_that_nobody_asked_for_is_closed);
 	tcase_add_test(t, of_two_descriptors_none_stays_behind);
 	tcase_add_test(t, a_full_pipe_says_so_and_blocks_nobody);
