@@ -215,9 +215,8 @@ retry_or_fail(struct exchange *x, enum failure f)
 	return RETRY;
 }
 
-/* The backend was too slow to do what was waited for. */
-void
-exchange_upstream_expired(struct exchange *x, enum limit limit)
+static void
+upstream_was_too_slow(struct exchange *x, enum limit limit)
 {
 	enum failure f = FAIL_UPSTREAM_TIMEOUT;
 	enum verdict v;
@@ -236,4 +235,16 @@ exchange_upstream_expired(struct exchange *x, enum limit limit)
 	if (v != NEXT)
 		x->at = v == RETRY ? AT_PICK : AT_FINISH;
 	exchange_run(x);
+}
+
+/* The backend was too slow to do what was waited for. */
+void
+exchange_upstream_expired(struct exchange *x, enum limit limit)
+{
+	struct proxy *p = x->proxy;
+	uint32_t before = flight_pick_up(x);
+
+	fault_inject(x, "expired");
+	upstream_was_too_slow(x, limit);
+	flight_put_down(p, before);
 }

@@ -1,6 +1,7 @@
 /*
  * Faults on demand, in a build of its own (BALLAST_FAULTS, build/faulty) that is never installed: a request for
- * /fault/STEP/SIGNAL ends its worker by that signal as its exchange enters that step.  In every other build this is nothing.
+ * /fault/STEP/SIGNAL ends its worker by that signal as its exchange enters that step, or, where STEP is "expired", when its
+ * backend was too slow.  In every other build this is nothing.
  */
 #ifndef BALLAST_PROXY_FAULT_H
 #define BALLAST_PROXY_FAULT_H

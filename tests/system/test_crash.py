@@ -98,9 +98,8 @@ class Reports(harness.Case):
 
 
 class Poison(harness.Case):
-    def faulty(self, **more):
-        one, two = self.origin("one"), self.origin("two")
-        lb = self.prepare([one.url, two.url], **more)
+    def faulty(self, backends=None, **more):
+        lb = self.prepare(backends or [self.origin("one").url, self.origin("two").url], **more)
         lb.program = FAULTY
         lb.expected_crash = "signal ABRT"
         return lb.start()
@@ -150,6 +149,17 @@ class Poison(harness.Case):
         for step in ("pick", "connect", "send", "relay"):
             self.kill_workers(lb, 3, step=step)
             self.assertEqual(self.poison(lb, step=step), 403, step)
+
+    def test_so_is_what_is_done_when_a_backend_was_too_slow(self):
+        lb = self.faulty([self.bound(backlog=0)], workers=1, timeouts={"connect": "100ms"})
+        for _ in range(3):
+            bystander = lb.connect()  # one that is alone in flight is suspected in any case
+            self.addCleanup(bystander.close)
+            bystander.send(b"GET / HTTP/1.1\r\n")
+            harness.wait_for(lambda: harness.Metrics(lb.control("/metrics").text).value(
+                "lb_client_connections", state="active") == 1, "the bystander to be in flight")
+            self.kill_workers(lb, 1, step="expired")
+        self.assertEqual(self.poison(lb, step="expired"), 403)
 
     def test_an_answer_that_went_out_before_the_death_is_counted(self):
         lb = self.faulty(workers=1, quarantine="off")
