@@ -11,13 +11,16 @@
 #define ADDEND   UINT64_C(0x165667b19e3779f9)
 #define ANY_CASE UINT64_C(0x2020202020202020) /* or-ed to octets: letters lose their case */
 
-/* The upper half of a product depends on all of both factors: it is folded into the lower one. */
+/*
+ * The upper half of a product depends on all of both factors: it is folded into the lower one.  And h once more: with a factor
+ * that is 0 (b is FACTOR) the product would say nothing of what came before, the key included.
+ */
 static inline uint64_t
 mix(uint64_t h, uint64_t a, uint64_t b)
 {
 	__extension__ unsigned __int128 product = (unsigned __int128)(h ^ a) * (b ^ FACTOR);
 
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return h ^ (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 static inline uint64_t

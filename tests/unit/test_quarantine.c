@@ -124,6 +124,26 @@ START_TEST(method_path_names_their_order_and_the_key_matter)
 }
 END_TEST
 
+/* Octets that make one factor of the hash 0 (FACTOR in fingerprint.c), at the end of a path. */
+START_TEST(no_octets_hide_the_key_or_what_came_before_them)
+{
+	const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
+	static struct head h;
+	uint64_t prints[2][2];
+	char path[33] = "/?bcdefghijklmnopqrstuvw";
+
+	memcpy(path + 24, &factor, sizeof(factor));
+	for (int i = 0; i < 2; i++) {
+		path[1] = (char)('a' + i);
+		for (uint64_t key = 5; key <= 6; key++)
+			prints[i][key - 5] = head_fingerprint(&h, (struct span){ path, 32 }, key);
+	}
+	ck_assert_uint_ne(prints[0][0], prints[0][1]);
+	ck_assert_uint_ne(prints[1][0], prints[1][1]);
+	ck_assert_uint_ne(prints[0][0], prints[1][0]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -136,6 +156,7 @@ main(void)
 	tcase_add_test(t, a_full_table_gives_up_who_has_been_quiet_for_longest);
 	tcase_add_test(t, values_and_query_do_not_matter);
 	tcase_add_test(t, method_path_names_their_order_and_the_key_matter);
+	tcase_add_test(t, no_octets_hide_the_key_or_what_came_before_them);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }
