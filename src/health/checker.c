@@ -1,11 +1,10 @@
 /*
  * The checker process: one subject per backend, each probed on its own beat,
- * spread over the interval, all at once at the start.  It alone writes verdicts;
- * their history lies in the backends' rows, where the next checker finds it.
+ * spread over the interval, all at once at the start.
  * A worker's failed connect is evidence: it counts as a failed probe and calls a real one
  * at once, which decides.  A checker that was itself held up, or that is short of descriptors or memory,
- * does not blame the backends for it; nor does one that seems to be cut off: when too many of them fall silent at once
- * (max_ejected), those that answer the workers stay up.  All memory is taken at the start.
+ * does not blame the backends for it.  What the results are worth is judge.c's to say.
+ * All memory is taken at the start.
  */
 #include "ballast/health/checker.h"
 
@@ -24,14 +23,13 @@
 #include "ballast/base/sock.h"
 #include "ballast/shm/metrics.h"
 
+#include "judge.h"
 #include "probe.h"
 #include "schedule.h"
-#include "verdict.h"
 
 enum { LIMIT_PROBE = PROBE_LIMITS };
 enum {
 	LOOK_MS = 100,            /* how often the workers' evidence is looked at */
-	EVIDENCE_US = 1000000,    /* an answer is a sign of life for so long */
 	EVIDENCE_GAP_US = 200000, /* between two probes called by evidence */
 	LATE_US =
 		500000, /* a turn that late, or by the limit of a probe, means that we were held up */
@@ -45,13 +43,8 @@ struct subject {
 	struct checker *checker;
 	uint64_t started_us, evidence_us;
 	uint64_t failures; /* of the workers, as last seen */
-	uint16_t row;
-	uint16_t index;
-	/* What workers had got and said at its last result, and when it was that they had got more. */
-	uint64_t answers, blames, answered_us;
-	bool hindered;  /* its last probe could not be made */
-	bool suspected; /* by workers, since its last result */
-	bool frozen;    /* up, although its probes go unanswered */
+	struct judge judge;
+	bool hindered; /* its last probe could not be made */
 };
 
 struct checker {
@@ -90,199 +83,38 @@ health(const struct checker *c)
 	return &c->setup->config->health;
 }
 
-static struct backend *
+static unsigned
+index_of(const struct subject *s)
+{
+	return (unsigned)(s - s->checker->subjects);
+}
+
+static uint16_t
 row_of(const struct subject *s)
 {
-	return &s->checker->setup->shm->backends[s->row];
+	return s->checker->setup->rows[index_of(s)];
 }
 
 static const char *
 url_of(const struct subject *s)
 {
-	return s->checker->setup->config->backends[s->index].url;
+	return s->checker->setup->config->backends[index_of(s)].url;
 }
 
-/* ---- verdicts */
-
-static const char *
-reason_of(int result)
-{
-	if (result > 0)
-		return "unexpected status";
-	switch (-result) {
-	case ETIMEDOUT:
-		return "no answer in time";
-	case EPROTO:
-		return "its answer is not HTTP";
-	case EMSGSIZE:
-		return "its head does not end";
-	default:
-		return strerror(-result);
-	}
-}
-
-static void
-tell(const struct subject *s, enum verdict_change change, int result)
-{
-	const struct backend *b = row_of(s);
-
-	if (change == VERDICT_UP)
-		log_info("backend recovered", LOG_STR("backend", url_of(s)),
-			LOG_INT("status", result));
-	else
-		log_warn("backend marked down", LOG_STR("backend", url_of(s)),
-			LOG_STR("reason", reason_of(result)),
-			LOG_INT("status", result > 0 ? result : 0),
-			LOG_INT("fails", atomic_load(&b->fails)));
-}
-
-static struct history
-history_of(const struct subject *s)
-{
-	const struct backend *b = row_of(s);
-
-	return (struct history){
-		.up = backend_is_up(s->checker->setup->shm, s->row),
-		.successes = atomic_load(&b->successes),
-		.fails = atomic_load(&b->fails),
-	};
-}
-
-static void
-keep_history(const struct subject *s, const struct history *h)
-{
-	struct backend *b = row_of(s);
-
-	atomic_store(&b->successes, h->successes);
-	atomic_store(&b->fails, h->fails);
-}
-
-static struct verdict_rules
-rules_of(const struct checker *c)
-{
-	return (struct verdict_rules){ health(c)->rise, health(c)->fall };
-}
-
-/* ---- doubt */
-
-static void
-set_frozen(struct subject *s, bool frozen)
-{
-	_Atomic uint32_t *n = &s->checker->setup->shm->shared->frozen;
-	uint32_t before = atomic_load(n);
-
-	if (s->frozen == frozen)
-		return;
-	s->frozen = frozen;
-	atomic_store(n, frozen ? before + 1 : before - 1);
-	if (before == 0)
-		log_error("health verdicts frozen: probes go unanswered, but workers get answers",
-			LOG_STR("backend", url_of(s)));
-	else if (atomic_load(n) == 0)
-		log_warn("health verdicts thawed", LOG_STR("backend", url_of(s)));
-}
-
-/* Down, or on its way there: what would be down if all that fails were. */
-static unsigned
-in_trouble(const struct checker *c)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct subject *s = &c->subjects[i];
-
-		n += !backend_is_up(c->setup->shm, s->row) || atomic_load(&row_of(s)->fails) > 0;
-	}
-	return n;
-}
-
-/* At every result: did workers get answers since the last one, or only meet a closed door? */
-static void
-ask_workers(struct subject *s)
-{
-	const struct shm *shm = s->checker->setup->shm;
-	uint64_t answers = metrics_sum_answers(shm, s->row);
-	uint64_t blames = backend_failures(shm, s->row);
-
-	if (answers > s->answers)
-		s->answered_us = s->checker->now_us;
-	else if (blames > s->blames)
-		s->answered_us = 0;
-	s->answers = answers;
-	s->blames = blames;
-}
-
-/* Where they had no reason to ask it, the answers of a moment ago are good for that long. */
-static bool
-answers_workers(const struct subject *s)
-{
-	return s->answered_us != 0 && s->checker->now_us - s->answered_us < EVIDENCE_US;
-}
-
-/*
- * At the first fail nobody knows yet whether it is the only one.  Where that would be enough (fall 1) it is the
- * second one, too, that decides about a backend that answered workers since its last good probe.
- */
-static bool
-too_many_fall(const struct checker *c)
-{
-	return health(c)->fall == 1 || in_trouble(c) * 100 > health(c)->max_ejected * c->n;
-}
-
-/* An answer that was not expected is an answer: then the checker is not cut off. */
-static bool
-speaks_against(const struct subject *s, int result)
-{
-	return result < 0 && too_many_fall(s->checker) && answers_workers(s);
-}
-
-static void
-judge(struct subject *s, bool success, int result)
-{
-	const struct verdict_rules rules = rules_of(s->checker);
-	struct history h = history_of(s);
-	enum verdict_change change = verdict_result(&h, &rules, success);
-
-	keep_history(s, &h);
-	ask_workers(s);
-	if (change == VERDICT_DOWN && speaks_against(s, result)) {
-		set_frozen(s, true);
-		return;
-	}
-	if (success || change == VERDICT_DOWN)
-		set_frozen(s, false);
-	if (change == VERDICT_STAYS)
-		return;
-	backend_set_up(s->checker->setup->shm, s->row, h.up, clock_wall_us());
-	tell(s, change, result);
-}
-
-/* Once for each result: however many workers say it, and however often, it is one thing they say. */
-static void
-suspect(struct subject *s)
-{
-	const struct verdict_rules rules = rules_of(s->checker);
-	struct history h = history_of(s);
-
-	if (s->suspected)
-		return;
-	s->suspected = true;
-	verdict_suspicion(&h, &rules);
-	keep_history(s, &h);
-}
+/* ---- probes */
 
 static void
 record(struct subject *s, int result)
 {
 	struct checker *c = s->checker;
-	struct backend *b = row_of(s);
+	struct backend *b = &c->setup->shm->backends[row_of(s)];
 	bool success = config_expects(health(c), result);
 
-	s->hindered = s->suspected = false;
+	s->hindered = false;
 	atomic_store(&b->last_probe_us, clock_wall_us());
 	atomic_store(&b->last_status, (uint32_t)(result > 0 ? result : ERRNO_STATUS - result));
-	metrics_health_check(c->setup->shm, c->setup->slot, s->row, success);
-	judge(s, success, result);
+	metrics_health_check(c->setup->shm, c->setup->slot, row_of(s), success);
+	judge_result(&s->judge, result, success, c->now_us);
 }
 
 /* Not counted: the next one of the schedule will tell.  Said once, not in every interval. */
@@ -347,15 +179,15 @@ static void
 hear_evidence(struct subject *s)
 {
 	struct checker *c = s->checker;
-	uint64_t failures = backend_failures(c->setup->shm, s->row);
+	uint64_t failures = backend_failures(c->setup->shm, row_of(s));
 
 	if (failures == s->failures || c->now_us - s->evidence_us < EVIDENCE_GAP_US)
 		return;
 	s->failures = failures;
 	s->evidence_us = c->now_us;
-	if (!backend_is_up(c->setup->shm, s->row))
+	if (!backend_is_up(c->setup->shm, row_of(s)))
 		return;
-	suspect(s);
+	judge_suspicion(&s->judge);
 	begin_probe(s);
 }
 
@@ -370,7 +202,7 @@ look_at_evidence(struct checker *c)
 		return;
 	for (unsigned i = 0; i < c->n; i++) {
 		hear_evidence(&c->subjects[i]);
-		waiting |= backend_failures(c->setup->shm, c->subjects[i].row) !=
+		waiting |= backend_failures(c->setup->shm, row_of(&c->subjects[i])) !=
 			   c->subjects[i].failures;
 	}
 	if (!waiting)
@@ -484,11 +316,9 @@ make_subject(struct checker *c, unsigned i)
 	struct subject *s = &c->subjects[i];
 
 	s->checker = c;
-	s->row = c->setup->rows[i];
-	s->index = (uint16_t)i;
 	s->limit.expired = probe_expired;
-	s->failures = s->blames = backend_failures(c->setup->shm, s->row);
-	s->answers = metrics_sum_answers(c->setup->shm, s->row);
+	s->failures = backend_failures(c->setup->shm, row_of(s));
+	judge_init(&s->judge, c->setup, i);
 	probe_init(&s->probe, &c->prober, &c->setup->config->backends[i], health(c)->path);
 	s->probe.done = probe_done;
 }
@@ -513,7 +343,7 @@ start(struct checker *c)
 	const struct config *cfg = c->setup->config;
 	int rc;
 
-	atomic_store(&c->setup->shm->shared->frozen, 0);
+	judges_begin(c->setup->shm);
 	c->now_us = clock_now_us();
 	c->n = cfg->n_backends;
 	schedule_init(&c->schedule, c->n, health(c)->interval_us, c->now_us);
