@@ -2,8 +2,10 @@
  * Backoff, in the master: 0, 100, 200, 400 ms ... 5 s for children that never
  * became ready; at most 200 ms for those that did, because a service whose
  * workers crash needs them back, and a crash of a serving worker
- * costs its own exchanges only.  A long life forgives everything, and for one
- * that was killed from outside nobody waits.
+ * costs its own exchanges only.  A long life forgives everything.  For one
+ * that was killed from outside nobody waits, as for an operator's kill or the last one of a storm;
+ * but where kills do not end, each successor is killed as soon as it runs, as in a
+ * cgroup that is too small: what goes beyond a bucket of kills waits like any other death.
  */
 #include "backoff.h"
 
@@ -11,6 +13,8 @@
 #include <sys/wait.h>
 
 enum { FIRST_MS = 100, STILLBORN_MAX_MS = 5000, SHORTLIVED_MAX_MS = 200, LONG_LIFE_MS = 1000 };
+/* The bucket: all of them at once and some more, and then so many in a second. */
+enum { KILLS_MORE = 10, KILL_US = 50000 };
 
 static uint64_t
 delay_us(unsigned in_a_row, uint64_t max_ms)
@@ -38,15 +42,42 @@ backoff_stillborn(struct backoff *b, uint64_t now_us)
 	wait_until(b, now_us + delay_us(b->stillborn, STILLBORN_MAX_MS));
 }
 
-void
-backoff_died(struct backoff *b, int status, uint64_t lived_us, uint64_t now_us)
+static bool
+kill_is_free(struct backoff *b, uint64_t now_us)
 {
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-		return;
+	uint64_t burst_us = (uint64_t)(b->crowd + KILLS_MORE) * KILL_US;
+
+	if (b->killed_us <= now_us) {
+		b->killed_us = now_us;
+		b->storm = false;
+	}
+	if (b->killed_us + KILL_US > now_us + burst_us)
+		return false;
+	b->killed_us += KILL_US;
+	return true;
+}
+
+static void
+wait_after_death(struct backoff *b, uint64_t lived_us, uint64_t now_us)
+{
 	if (lived_us >= LONG_LIFE_MS * UINT64_C(1000))
 		b->shortlived = 0;
 	b->shortlived++;
 	wait_until(b, now_us + delay_us(b->shortlived, SHORTLIVED_MAX_MS));
+}
+
+bool
+backoff_died(struct backoff *b, int status, uint64_t lived_us, uint64_t now_us)
+{
+	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	bool stormed;
+
+	if (killed && kill_is_free(b, now_us))
+		return false;
+	wait_after_death(b, lived_us, now_us);
+	stormed = b->storm;
+	b->storm = b->storm || killed;
+	return b->storm && !stormed;
 }
 
 void

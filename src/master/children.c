@@ -306,8 +306,10 @@ died(struct child *k, int status, uint64_t now_us)
 		k, LEVEL_ERROR, k->role == ROLE_WORKER ? "worker died" : "checker died", status);
 	if (k->phase == CHILD_STARTING || !k->all->announced)
 		backoff_stillborn(b, now_us);
-	else
-		backoff_died(b, status, now_us - k->forked_us, now_us);
+	else if (backoff_died(b, status, now_us - k->forked_us, now_us))
+		log_error("children are killed as fast as they are replaced: the next ones wait a "
+			  "little",
+			LOG_STR("role", child_role_name(k->role)));
 	if (k->role == ROLE_WORKER)
 		metrics_count(k->all->shm, k->all->ledger, COUNTER_WORKER_RESTARTS, 1);
 }

@@ -260,6 +260,8 @@ generation_create(const struct generation_setup *s, struct err *err)
 	g->config = s->config;
 	g->access_log = -1;
 	g->passed_log = -1;
+	g->workers.crowd = s->workers;
+	g->checker.crowd = 1;
 	if (!fill(g, s, err))
 		generation_release(&g);
 	return g;
