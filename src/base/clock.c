@@ -30,6 +30,12 @@ clock_wall_us(void)
 	return read_us(CLOCK_REALTIME);
 }
 
+uint64_t
+clock_boot_us(void)
+{
+	return read_us(CLOCK_BOOTTIME);
+}
+
 static void
 format_date(char *out, size_t cap, uint64_t wall_s)
 {

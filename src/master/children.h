@@ -97,6 +97,8 @@ unsigned children_alive(const struct children *);
  * master's, or was, so that there is reason to look again.
  */
 bool children_fold_orphans(struct children *);
+/* Once in so long: the same for those whose number is another one's by now. */
+void children_watch_orphans(struct children *);
 /* Nobody starts, leaves or waits for its end. */
 bool children_are_settled(const struct children *);
 

@@ -8,36 +8,15 @@
 #include "exposition_process.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STAT_MAX = 1024 };
-
-/* Fields of /proc/PID/stat as proc(5) numbers them; the third is the first behind the name. */
-enum { STAT_STATE = 3, STAT_UTIME = 14, STAT_STIME = 15, STAT_VSIZE = 23, STAT_RSS = 24 };
+#include "ballast/base/process.h"
 
 struct stat_fields {
 	uint64_t cpu_us, virtual_bytes, resident_bytes;
 };
-
-static ssize_t
-read_small_file(const char *path, char *out, size_t cap)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = read(fd, out, cap - 1);
-	close(fd);
-	if (n >= 0)
-		out[n] = '\0';
-	return n;
-}
 
 static uint64_t
 ticks_to_us(uint64_t ticks)
@@ -47,37 +26,27 @@ ticks_to_us(uint64_t ticks)
 	return per_second > 0 ? ticks * UINT64_C(1000000) / (uint64_t)per_second : 0;
 }
 
-static void
-take_field(struct stat_fields *f, int number, const char *text)
+static uint64_t
+number_of(const char *stat, int field)
 {
-	uint64_t value = strtoull(text, NULL, 10);
+	const char *text = process_stat_field(stat, field);
 
-	if (number == STAT_UTIME || number == STAT_STIME)
-		f->cpu_us += ticks_to_us(value);
-	else if (number == STAT_VSIZE)
-		f->virtual_bytes = value;
-	else if (number == STAT_RSS)
-		f->resident_bytes = value * (uint64_t)sysconf(_SC_PAGESIZE);
+	return text == NULL ? 0 : strtoull(text, NULL, 10);
 }
 
-/* The name, in parentheses, may hold anything: what counts begins behind the last one. */
 static struct stat_fields
-stat_of(long pid)
+stat_of(pid_t pid)
 {
-	struct stat_fields f = { 0 };
-	char path[64], text[STAT_MAX];
-	const char *at;
+	char text[PROCESS_STAT_MAX];
+	const char *stat = process_stat(pid, text);
 
-	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	if (read_small_file(path, text, sizeof(text)) <= 0)
-		return f;
-	at = strrchr(text, ')');
-	for (int number = STAT_STATE; at != NULL && number <= STAT_RSS; number++) {
-		at = strchr(at + 1, ' ');
-		if (at != NULL)
-			take_field(&f, number, at + 1);
-	}
-	return f;
+	if (stat == NULL)
+		return (struct stat_fields){ 0 };
+	return (struct stat_fields){
+		.cpu_us = ticks_to_us(number_of(stat, STAT_UTIME) + number_of(stat, STAT_STIME)),
+		.virtual_bytes = number_of(stat, STAT_VSIZE),
+		.resident_bytes = number_of(stat, STAT_RSS) * (uint64_t)sysconf(_SC_PAGESIZE),
+	};
 }
 
 static uint64_t

@@ -2,7 +2,7 @@
  * The watchdog: a worker or checker whose loop does not turn is killed, and then replaced like any that died.
  * Silence is counted in time that the master itself was awake for: a machine that was
  * paused, or a master that was starved with the rest, kills nobody.  Looks about once a second; knows nothing of why a loop stands still, but
- * what it was busy with: the step of the exchange in hand.
+ * what it was busy with: the step of the exchange in hand.  The master's own beat is from here, too.
  */
 #include "children.h"
 
@@ -57,10 +57,12 @@ children_watch(struct children *c, uint64_t now_us)
 	if (elapsed_us > CHILDREN_WATCH_US)
 		elapsed_us = CHILDREN_WATCH_US;
 	c->watched_us = now_us;
+	atomic_store_explicit(&c->ledger->beat_us, now_us, memory_order_relaxed);
 	for (unsigned i = 0; i < c->n; i++) {
 		struct child *k = &c->child[i];
 
 		if (k->phase == CHILD_READY || k->phase == CHILD_LEAVING)
 			listen_to(k, elapsed_us);
 	}
+	children_watch_orphans(c);
 }

@@ -181,6 +181,64 @@ slot_is_orphaned(struct slot *slot)
 	return is_dead(atomic_load(&slot->pid));
 }
 
+bool
+slot_is_owned(const struct slot *slot)
+{
+	return atomic_load_explicit(&slot->owner, memory_order_relaxed) == getpid();
+}
+
+enum fate
+slot_fate(const struct slot *slot)
+{
+	return process_fate(atomic_load_explicit(&slot->pid, memory_order_relaxed),
+		atomic_load_explicit(&slot->beat_us, memory_order_relaxed));
+}
+
+static bool
+is_slot_of_master(const struct slot *slot, int32_t master)
+{
+	return get(&slot->role) == ROLE_MASTER &&
+	       atomic_load_explicit(&slot->pid, memory_order_relaxed) == master;
+}
+
+/* Two may have had the same number, and the later one may live. */
+static bool
+master_has_ended(const struct shm *s, int32_t master)
+{
+	bool ended = false;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (!is_slot_of_master(slot, master))
+			continue;
+		if (slot_fate(slot) != FATE_ENDED)
+			return false;
+		ended = true;
+	}
+	return ended;
+}
+
+void
+slots_adopt(struct shm *s)
+{
+	int32_t self = getpid(), judged = 0;
+	bool ended = false;
+
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		struct slot *slot = slot_at(s, i);
+		int32_t owner = atomic_load(&slot->owner);
+
+		if (owner == 0 || owner == self)
+			continue;
+		if (owner != judged)
+			ended = master_has_ended(s, owner);
+		judged = owner;
+		if (ended)
+			atomic_compare_exchange_strong(&slot->owner, &owner, self);
+	}
+}
+
 static uint64_t
 folds(const struct shm *s)
 {

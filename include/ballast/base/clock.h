@@ -10,6 +10,7 @@
 
 uint64_t clock_now_us(void);
 uint64_t clock_wall_us(void); /* since the epoch */
+uint64_t clock_boot_us(void); /* monotonic, too, but counts on while the machine sleeps */
 
 enum { CLOCK_DATE_LEN = 29 };
 /*

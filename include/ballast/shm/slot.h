@@ -8,6 +8,7 @@
 #ifndef BALLAST_SHM_SLOT_H
 #define BALLAST_SHM_SLOT_H
 
+#include "ballast/base/process.h"
 #include "ballast/shm/segment.h"
 
 enum slot_state { SLOT_FREE, SLOT_STARTING, SLOT_READY, SLOT_DRAINING };
@@ -30,8 +31,9 @@ struct slot {
 	_Atomic uint64_t folded;     /* master: how many folds there were when it was; 0 never */
 	/* From here on written in every turn: readers of the state keep their copy of the line above. */
 	_Alignas(64) _Atomic uint32_t clients[N_CLIENT_STATES]; /* gauges; its process */
-	_Atomic uint32_t lag_us;   /* its process: how long its longest recent turn took */
-	_Atomic uint64_t beat_us;  /* its process: monotonic time of its last turn */
+	_Atomic uint32_t lag_us; /* its process: how long its longest recent turn took */
+	_Atomic uint64_t
+		beat_us; /* its process: monotonic time of its last turn; the master's: about that */
 	_Atomic uint64_t accepted; /* its process: connections taken, ever */
 	_Atomic uint32_t door;     /* its process: enum slot_door */
 	_Atomic uint32_t in_hand;  /* its process: index + 1 of the flight it works on; 0: none */
@@ -72,6 +74,15 @@ void slot_fold(struct shm *, struct slot *);
  * be folded.
  */
 bool slot_is_orphaned(struct slot *);
+/*
+ * Numbers of processes are given again: what slot_is_orphaned takes for alive may be a stranger.  What masters left whose
+ * number is a stranger's becomes ours; they are told by the beat of their own slots, so that has to be done for all before one is folded.
+ */
+void slots_adopt(struct shm *);
+/* Ours, as one that we claimed or that another master left. */
+bool slot_is_owned(const struct slot *);
+/* Of the process that the slot is for, which lived at its last beat. */
+enum fate slot_fate(const struct slot *);
 void slot_set_state(struct slot *, enum slot_state);
 enum slot_state slot_state_of(const struct slot *);
 const char *slot_state_name(enum slot_state);

@@ -1,0 +1,103 @@
+/*
+ * Processes by number, read from /proc; in the master.  The kernel gives a number again, so one that lives need not be
+ * the one that was meant: what tells them apart is when it began.  /proc has that in ticks
+ * of the clock that also goes on while the machine sleeps (CLOCK_BOOTTIME), everybody else here
+ * has CLOCK_MONOTONIC; both never step.  Keeps nothing open.
+ */
+#include "ballast/base/process.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ballast/base/clock.h"
+
+static ssize_t
+read_small_file(const char *path, char *out, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, out, cap - 1);
+	close(fd);
+	if (n >= 0)
+		out[n] = '\0';
+	return n;
+}
+
+/* The name, in parentheses, may hold anything: what counts begins behind the last one. */
+const char *
+process_stat(pid_t pid, char out[PROCESS_STAT_MAX])
+{
+	const char *name_end;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	if (pid <= 0 || read_small_file(path, out, PROCESS_STAT_MAX) <= 0)
+		return NULL;
+	name_end = strrchr(out, ')');
+	return name_end == NULL ? NULL : name_end + 1;
+}
+
+const char *
+process_stat_field(const char *stat, int number)
+{
+	const char *at = strchr(stat, ' ');
+
+	for (int n = STAT_STATE; at != NULL && n < number; n++)
+		at = strchr(at + 1, ' ');
+	return at == NULL ? NULL : at + 1;
+}
+
+static bool
+is_zombie(const char *stat)
+{
+	const char *state = process_stat_field(stat, STAT_STATE);
+
+	return state != NULL && (*state == 'Z' || *state == 'X');
+}
+
+static uint64_t
+tick_us(void)
+{
+	long per_second = sysconf(_SC_CLK_TCK);
+
+	return per_second > 0 ? UINT64_C(1000000) / (uint64_t)per_second : 0;
+}
+
+/*
+ * It began within one tick, at a time of the other clock; how much of the difference of the two is from before that, nobody
+ * knows.  One that seems to begin in the future is told by another clock than ours.
+ */
+static enum fate
+fate_of(uint64_t start_us, uint64_t moment_us)
+{
+	uint64_t now_us = clock_now_us(), boot_us = clock_boot_us();
+	uint64_t slept_us = boot_us - now_us;
+
+	if (start_us > boot_us)
+		return FATE_UNKNOWN;
+	if (start_us > moment_us + slept_us)
+		return FATE_ENDED;
+	return start_us + tick_us() <= moment_us ? FATE_LIVES : FATE_UNKNOWN;
+}
+
+enum fate
+process_fate(pid_t pid, uint64_t moment_us)
+{
+	char text[PROCESS_STAT_MAX];
+	const char *stat = process_stat(pid, text);
+	const char *start = stat == NULL ? NULL : process_stat_field(stat, STAT_START);
+
+	if (start == NULL)
+		return FATE_UNKNOWN;
+	if (is_zombie(stat))
+		return FATE_ENDED;
+	if (moment_us == 0)
+		return FATE_UNKNOWN;
+	return fate_of(strtoull(start, NULL, 10) * tick_us(), moment_us);
+}
