@@ -70,8 +70,8 @@ tick_us(void)
 }
 
 /*
- * It began within one tick, at a time of the other clock; how much of the difference of the two is from before that, nobody
- * knows.  One that seems to begin in the future is told by another clock than ours.
+ * start_us is of the other clock, and at most a tick too early; how much of the difference of the two is from before that,
+ * nobody knows.  One that seems to begin in the future is told by another clock than ours.
  */
 static enum fate
 fate_of(uint64_t start_us, uint64_t moment_us)
@@ -83,7 +83,7 @@ fate_of(uint64_t start_us, uint64_t moment_us)
 		return FATE_UNKNOWN;
 	if (start_us > moment_us + slept_us)
 		return FATE_ENDED;
-	return start_us + tick_us() <= moment_us ? FATE_LIVES : FATE_UNKNOWN;
+	return start_us <= moment_us ? FATE_LIVES : FATE_UNKNOWN;
 }
 
 enum fate

@@ -388,6 +388,7 @@ checker_run(const struct checker_setup *setup)
 	if (rc == 0 && setup->sandbox)
 		rc = sandbox_enter();
 	if (rc == 0) {
+		atomic_store_explicit(&setup->slot->beat_us, clock_now_us(), memory_order_relaxed);
 		slot_set_state(setup->slot, SLOT_READY);
 		rc = control_send(setup->control, CONTROL_READY);
 	}

@@ -29,8 +29,8 @@ struct child {
 	pid_t pid;
 	uint64_t forked_us;
 	uint64_t deadline_us; /* while starting or leaving */
-	uint64_t beat_us,
-		silent_us; /* watchdog.c: its last beat, and for how long there was no other */
+	/* Its last beat, and for how long there was no other; in an entry without a child, of the orphan in its slot. */
+	uint64_t beat_us, silent_us;
 };
 
 static inline bool
@@ -97,8 +97,11 @@ unsigned children_alive(const struct children *);
  * master's, or was, so that there is reason to look again.
  */
 bool children_fold_orphans(struct children *);
-/* Once in so long: the same for those whose number is another one's by now. */
-void children_watch_orphans(struct children *);
+/*
+ * Once in so long: the same for those whose number is another one's by now.  Kills a checker among them that does not
+ * turn.  elapsed_us: since the last time, as far as this process was awake.
+ */
+void children_watch_orphans(struct children *, uint64_t elapsed_us);
 /* Nobody starts, leaves or waits for its end. */
 bool children_are_settled(const struct children *);
 

@@ -64,5 +64,5 @@ children_watch(struct children *c, uint64_t now_us)
 		if (k->phase == CHILD_READY || k->phase == CHILD_LEAVING)
 			listen_to(k, elapsed_us);
 	}
-	children_watch_orphans(c);
+	children_watch_orphans(c, elapsed_us);
 }

@@ -565,17 +565,26 @@ class Between(Upgrading):
 
 
 class Dying(Upgrading):
+    def only_checker(self, master, stuck):
+        """Waits for one of this master."""
+        def checkers():
+            found = [p for p in harness.children_of(master) if harness.title_of(p) == "ballast: checker"]
+            self.assertFalse(found and harness.is_alive(stuck), "two checkers at once")
+            return found
+        harness.wait_for(checkers, "the new checker")
+
+    @staticmethod
+    def go_on(pid):
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
     def test_verdicts_have_one_writer_also_when_the_old_checker_does_not_leave(self):
         lb = self.instance([self.origin().url], health_check={"interval": "1s"})
         stuck = harness.wait_for(lambda: lb.children("checker"), "the checker")[0]
         os.kill(stuck, signal.SIGSTOP)
-        new = self.upgrade(lb)
-
-        def checkers():
-            found = [p for p in harness.children_of(new) if harness.title_of(p) == "ballast: checker"]
-            self.assertFalse(found and harness.is_alive(stuck), "two checkers at once")
-            return found
-        harness.wait_for(checkers, "the new checker")
+        self.only_checker(self.upgrade(lb), stuck)
         self.gone(lb.pid)
 
     def test_the_old_master_killed_while_the_new_one_starts_leaves_it_the_instance(self):
@@ -592,6 +601,22 @@ class Dying(Upgrading):
         harness.wait_for(lambda: self.holder(lb) in children, "the new master")
         self.assertEqual(lb.ask().status, 200)
         self.assertEqual(harness.run(*lb.arguments(), "--healthcheck").returncode, 0)
+
+    def test_a_stopped_checker_of_a_killed_master_makes_room_for_another_one(self):
+        lb = self.instance([self.origin().url], health_check={"interval": "1s"})
+        lb.expected_exit = None
+        stuck = harness.wait_for(lambda: lb.children("checker"), "the checker")[0]
+        os.kill(stuck, signal.SIGSTOP)
+        self.addCleanup(self.go_on, stuck)
+        self.waiting(lb, harness.BALLAST)
+        lb.signal(signal.SIGUSR2)
+        harness.wait_for(lambda: len(harness.children_of(lb.pid)) == 4, "the new program")
+        lb.signal(signal.SIGKILL)
+        lb.wait_exit()
+        self.go(lb)
+        new = harness.wait_for(lambda: self.holder(lb) not in (0, lb.pid) and self.holder(lb), "the new master")
+        self.only_checker(new, stuck)
+        self.assertEqual(lb.wait_log("checker of a dead master is wedged and is killed")[0]["pid"], stuck)
 
     def test_the_old_master_killed_while_it_drains_leaves_no_slot_behind(self):
         one, going_on = self.halting()

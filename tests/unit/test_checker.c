@@ -224,6 +224,7 @@ START_TEST(it_is_ready_before_any_backend_has_answered)
 	wait_readable(control[0]);
 	ck_assert_int_eq(control_next(control[0], NULL), CONTROL_READY);
 	ck_assert_uint_eq(atomic_load(&slot->state), SLOT_READY);
+	ck_assert_uint_gt(atomic_load(&slot->beat_us), 0);
 	for (unsigned i = 0; i < BACKENDS; i++)
 		ck_assert_uint_eq(checks(i, true) + checks(i, false), 0);
 	drain_checker();

@@ -192,6 +192,88 @@ START_TEST(a_master_that_lives_keeps_all_whoever_had_its_number)
 }
 END_TEST
 
+static void
+watch_for_seconds(unsigned n)
+{
+	(void)children_fold_orphans(&all);
+	for (unsigned i = 0; i < n; i++)
+		children_watch(&all, all.watched_us + SECOND_US);
+}
+
+/* Not killed before: of two signals that wait KILL is the one that ends it. */
+static void
+expect_unharmed(void)
+{
+	int status;
+
+	kill(living, SIGUSR1);
+	ck_assert_int_eq(waitpid(living, &status, 0), living);
+	living = 0;
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), SIGUSR1);
+}
+
+START_TEST(a_checker_that_does_not_notice_that_its_master_is_gone_is_killed)
+{
+	struct slot *slot = slot_of(nobody(), ROLE_CHECKER, after_it_began());
+	int status;
+
+	watch_for_seconds(3); /* the first look only tells when it beat last */
+	ck_assert_int_eq(waitpid(living, &status, 0), living);
+	living = 0;
+	ck_assert_int_eq(WTERMSIG(status), SIGKILL);
+	look();
+	ck_assert(is_folded(slot));
+	ck_assert_uint_eq(slots_of_role(&shm, ROLE_CHECKER), 0);
+}
+END_TEST
+
+static const struct {
+	enum slot_role role;
+	uint64_t (*beat_us)(void);
+} spared[] = {
+	{ ROLE_WORKER, after_it_began },   /* it may have exchanges in flight */
+	{ ROLE_CHECKER, before_it_began }, /* a stranger */
+	{ ROLE_CHECKER, NULL },            /* nobody knows */
+};
+
+START_TEST(nobody_else_is_killed)
+{
+	slot_of(nobody(), spared[_i].role, spared[_i].beat_us == NULL ? 0 : spared[_i].beat_us());
+	watch_for_seconds(10);
+	expect_unharmed();
+}
+END_TEST
+
+START_TEST(nor_a_checker_that_has_had_no_time)
+{
+	slot_of(nobody(), ROLE_CHECKER, after_it_began());
+	watch_for_seconds(2);
+	expect_unharmed();
+}
+END_TEST
+
+START_TEST(nor_a_checker_that_turns)
+{
+	struct slot *slot = slot_of(nobody(), ROLE_CHECKER, after_it_began());
+
+	for (unsigned i = 0; i < 10; i++) {
+		watch_for_seconds(1);
+		atomic_fetch_add(&slot->beat_us, 1);
+	}
+	expect_unharmed();
+}
+END_TEST
+
+START_TEST(nor_one_whose_master_lives)
+{
+	slot_of(living, ROLE_MASTER, after_it_began());
+	slot_of(living, ROLE_CHECKER, after_it_began());
+	watch_for_seconds(10);
+	expect_unharmed();
+}
+END_TEST
+
 START_TEST(the_master_beats_so_that_others_can_tell_it_from_a_stranger)
 {
 	uint64_t now_us = clock_now_us();
@@ -216,6 +298,11 @@ suite(void)
 	tcase_add_test(t, a_stranger_with_the_number_of_a_dead_master_keeps_nothing);
 	tcase_add_loop_test(t, a_master_that_lives_keeps_all, 0, N(masters));
 	tcase_add_test(t, a_master_that_lives_keeps_all_whoever_had_its_number);
+	tcase_add_test(t, a_checker_that_does_not_notice_that_its_master_is_gone_is_killed);
+	tcase_add_loop_test(t, nobody_else_is_killed, 0, N(spared));
+	tcase_add_test(t, nor_a_checker_that_has_had_no_time);
+	tcase_add_test(t, nor_a_checker_that_turns);
+	tcase_add_test(t, nor_one_whose_master_lives);
 	tcase_add_test(t, the_master_beats_so_that_others_can_tell_it_from_a_stranger);
 	suite_add_tcase(s, t);
 	return s;

@@ -31,7 +31,8 @@ const char *process_stat_field(const char *stat, int number);
 enum fate { FATE_UNKNOWN, FATE_LIVES, FATE_ENDED };
 /*
  * moment_us: monotonic, not in the future; 0: not known, then only a zombie has a fate.  LIVES and ENDED are sure, whatever
- * steps the wall clock made; a number that was given again within a tick, or to one that began before a machine slept, may be UNKNOWN.
+ * steps the wall clock made, as long as the kernel does not give a number twice within one tick; one that began soon after the moment, on a
+ * machine that has slept for longer, is UNKNOWN.
  */
 enum fate process_fate(pid_t, uint64_t moment_us);
 
