@@ -1,14 +1,14 @@
 /*
- * The master's children.  Owns the table of them, one entry per slot, and the
- * master's ends of the control pairs.  Invariants: an entry is free exactly when
- * its slot is; a generation is held by each of its children; nothing here waits:
- * forks, orders and deadlines are looked at once per turn of the master's loop.
- * What a generation is and when it begins or ends is decided elsewhere.
+ * The master's children: how they begin and how they are reaped.  Owns the table
+ * of them, one entry per slot, and the master's ends of the control pairs.
+ * Invariants: an entry is free exactly when its slot is; a generation is held by
+ * each of its children; nothing here waits: forks and deaths are looked at once
+ * per turn of the master's loop.  How they are told to leave is in
+ * children_leave.c; what a generation is and when it begins or ends is decided elsewhere.
  */
 #include "children.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +27,7 @@
 #include "child_log.h"
 #include "crash.h"
 
-/* A child ends by itself when its drain time is over; one that does not gets this much longer. */
-enum {
-	START_WITHIN_US = 30000000,
-	RETIRE_GRACE_US = 2000000,
-	DRAIN_GRACE_US = 1000000,
-	CHECKER_GRACE_US = 2000000
-};
+enum { START_WITHIN_US = 30000000 };
 
 int
 children_init(struct children *c)
@@ -57,12 +51,6 @@ children_free(struct children *c)
 	free(c->child);
 	c->child = NULL;
 	c->n = 0;
-}
-
-static bool
-is_serving(const struct child *k)
-{
-	return k->phase == CHILD_STARTING || k->phase == CHILD_READY;
 }
 
 static struct backoff *
@@ -95,22 +83,6 @@ became_ready(struct child *k)
 		LOG_INT("generation", k->generation->number));
 }
 
-static uint64_t
-drain_us(const struct child *k)
-{
-	return k->generation->config->timeouts.drain_us;
-}
-
-/* Somebody told it to: its number is to be served by another one at once. */
-static void
-began_leaving(struct child *k)
-{
-	if (!is_serving(k))
-		return;
-	k->phase = CHILD_LEAVING;
-	k->deadline_us = clock_now_us() + drain_us(k) + RETIRE_GRACE_US;
-}
-
 /* The end of the pair tells nothing that SIGCHLD does not tell better. */
 static void
 hear(struct watch *w)
@@ -122,32 +94,13 @@ hear(struct watch *w)
 		if (said == CONTROL_READY)
 			became_ready(k);
 		else if (said == CONTROL_LEAVING)
-			began_leaving(k);
+			child_began_leaving(k);
 		said = control_next(w->fd, NULL);
 	}
 	if (said == CONTROL_EOF)
 		stop_listening_to(k);
 	else
 		watch_clear(w, POLLER_IN);
-}
-
-/* A child that is gone, or too stuck to read, is somebody else's event. */
-static void
-tell(struct child *k, enum control message)
-{
-	if (k->watch.fd >= 0)
-		(void)control_send(k->watch.fd, message);
-}
-
-static void
-leave(struct child *k, enum control message, uint64_t deadline_us)
-{
-	if (k->phase == CHILD_KILLED)
-		return;
-	if (k->phase != CHILD_LEAVING || deadline_us < k->deadline_us)
-		k->deadline_us = deadline_us;
-	k->phase = CHILD_LEAVING;
-	tell(k, message);
 }
 
 static void
@@ -244,34 +197,17 @@ find_worker(struct children *c, const struct generation *g, unsigned number)
 	for (unsigned i = 0; i < c->n; i++) {
 		struct child *k = &c->child[i];
 
-		if (is_serving(k) && k->generation == g && k->role == ROLE_WORKER &&
+		if (child_serves(k) && k->generation == g && k->role == ROLE_WORKER &&
 			k->number == number)
 			return k;
 	}
 	return NULL;
 }
 
-static void
-retire_worker(struct child *k, uint64_t now_us)
-{
-	leave(k, CONTROL_RETIRE, now_us + drain_us(k) + RETIRE_GRACE_US);
-}
-
-static void
-retire_surplus(struct children *c, const struct generation *g, unsigned wanted, uint64_t now_us)
-{
-	for (unsigned i = 0; i < c->n; i++) {
-		struct child *k = &c->child[i];
-
-		if (is_serving(k) && k->generation == g && k->number > wanted)
-			retire_worker(k, now_us);
-	}
-}
-
 void
 children_staff_workers(struct children *c, struct generation *g, unsigned wanted, uint64_t now_us)
 {
-	retire_surplus(c, g, wanted, now_us);
+	children_retire_surplus(c, g, wanted, now_us);
 	if (c->ending)
 		return;
 	for (unsigned number = 1; number <= wanted; number++) {
@@ -314,16 +250,6 @@ died(struct child *k, int status, uint64_t now_us)
 		metrics_count(k->all->shm, k->all->ledger, COUNTER_WORKER_RESTARTS, 1);
 }
 
-/* Its ledger says what it carries, whatever state it is in. */
-static bool
-is_busy(const struct slot *s)
-{
-	uint32_t active = atomic_load_explicit(&s->clients[CLIENT_ACTIVE], memory_order_relaxed);
-	uint32_t tunnels = atomic_load_explicit(&s->clients[CLIENT_TUNNEL], memory_order_relaxed);
-
-	return active > 0 || tunnels > 0;
-}
-
 static void
 left(struct child *k, int status)
 {
@@ -337,7 +263,7 @@ left(struct child *k, int status)
 	else
 		child_log_end(k, LEVEL_WARN, "child ended while leaving", status);
 	if (k->all->ending && k->role == ROLE_WORKER && !clean)
-		k->all->cut = k->all->cut || said_cut || is_busy(k->slot);
+		k->all->cut = k->all->cut || said_cut || child_is_busy(k);
 }
 
 static struct child *
@@ -396,113 +322,13 @@ children_reap(struct children *c, uint64_t now_us)
 			continue;
 		}
 		hear_out(k);
-		if (is_serving(k))
+		if (child_serves(k))
 			died(k, status, now_us);
 		else if (k->phase == CHILD_LEAVING)
 			left(k, status);
 		if (k->role == ROLE_WORKER)
 			settle(k, status);
 		forget(k);
-	}
-}
-
-static void
-end_checker(struct child *k, uint64_t now_us)
-{
-	leave(k, CONTROL_DRAIN, now_us + CHECKER_GRACE_US);
-}
-
-void
-children_retire(struct children *c, const struct generation *g, uint64_t now_us)
-{
-	for (unsigned i = 0; i < c->n; i++) {
-		struct child *k = &c->child[i];
-
-		if (!is_serving(k) || k->generation != g)
-			continue;
-		if (k->role == ROLE_CHECKER)
-			end_checker(k, now_us);
-		else
-			retire_worker(k, now_us);
-	}
-}
-
-void
-children_drain(struct children *c, uint64_t now_us)
-{
-	c->ending = true;
-	for (unsigned i = 0; i < c->n; i++) {
-		struct child *k = &c->child[i];
-
-		if (!child_is_alive(k))
-			continue;
-		if (k->role == ROLE_CHECKER)
-			end_checker(k, now_us);
-		else
-			leave(k, CONTROL_DRAIN, now_us + drain_us(k) + DRAIN_GRACE_US);
-	}
-}
-
-static void
-kill_child(struct child *k)
-{
-	if (k->all->ending && k->role == ROLE_WORKER && is_busy(k->slot))
-		k->all->cut = true;
-	kill(k->pid, SIGKILL);
-	k->phase = CHILD_KILLED;
-}
-
-void
-children_kill(struct children *c, const struct generation *g)
-{
-	for (unsigned i = 0; i < c->n; i++) {
-		struct child *k = &c->child[i];
-
-		if (child_is_alive(k) && (g == NULL || k->generation == g))
-			kill_child(k);
-	}
-}
-
-void
-children_abandon(struct children *c, const struct generation *g, uint64_t now_us)
-{
-	for (unsigned i = 0; i < c->n; i++) {
-		struct child *k = &c->child[i];
-
-		if (!child_is_alive(k) || k->generation != g)
-			continue;
-		if (k->phase == CHILD_READY && k->role == ROLE_WORKER)
-			retire_worker(k, now_us);
-		else if (k->phase != CHILD_LEAVING)
-			kill_child(k);
-	}
-}
-
-/* One that hangs at its start is killed and then, when it is reaped, counts as stillborn. */
-static void
-enforce(struct child *k)
-{
-	bool starting = k->phase == CHILD_STARTING;
-
-	log_warn(starting ? "child did not become ready in time and is killed"
-			  : "child did not leave in time and is killed",
-		LOG_STR("role", child_role_name(k->role)), LOG_INT("pid", k->pid),
-		LOG_INT("generation", k->generation->number));
-	kill_child(k);
-	if (starting)
-		k->phase = CHILD_STARTING;
-	k->deadline_us = UINT64_MAX;
-}
-
-void
-children_enforce(struct children *c, uint64_t now_us)
-{
-	for (unsigned i = 0; i < c->n; i++) {
-		struct child *k = &c->child[i];
-
-		if ((k->phase == CHILD_LEAVING || k->phase == CHILD_STARTING) &&
-			now_us >= k->deadline_us)
-			enforce(k);
 	}
 }
 

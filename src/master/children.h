@@ -39,6 +39,12 @@ child_is_alive(const struct child *k)
 	return k->phase != CHILD_NONE;
 }
 
+static inline bool
+child_serves(const struct child *k)
+{
+	return k->phase == CHILD_STARTING || k->phase == CHILD_READY;
+}
+
 struct children {
 	struct poller *poller;
 	struct shm *shm;
@@ -71,6 +77,13 @@ void children_staff_workers(
 void children_staff_checker(struct children *, struct generation *, uint64_t now_us);
 /* Reaps all that ended, folds their slots. */
 void children_reap(struct children *, uint64_t now_us);
+
+/* children_leave.c */
+/* It said that it leaves, told or not: its number is to be served by another one at once. */
+void child_began_leaving(struct child *);
+/* The workers above this number. */
+void children_retire_surplus(
+	struct children *, const struct generation *, unsigned wanted, uint64_t now_us);
 /* A newer generation serves: its workers take no new connections, the checker ends. */
 void children_retire(struct children *, const struct generation *, uint64_t now_us);
 /* The service ends: all drain. */
@@ -81,12 +94,15 @@ void children_abandon(struct children *, const struct generation *, uint64_t now
 void children_kill(struct children *, const struct generation *);
 /* Kills those that did not become ready or did not leave in time. */
 void children_enforce(struct children *, uint64_t now_us);
+
 /* watchdog.c: once in so long, kills those whose loop has not turned for the `watchdog` of their configuration. */
 enum { CHILDREN_WATCH_US = 1000000 };
 void children_watch(struct children *, uint64_t now_us);
 /* False: one could not be opened or passed, and the log says so. */
 bool children_reopen_logs(struct children *);
 
+/* children_ask.c */
+bool child_is_busy(const struct child *);
 /* generation NULL: of all. */
 unsigned children_ready(const struct children *, const struct generation *, enum slot_role);
 /* A worker of a generation before this one has not yet said, in its slot, that it takes no connection any more. */

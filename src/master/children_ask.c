@@ -3,6 +3,17 @@
  */
 #include "children.h"
 
+/* Its ledger says what it carries, whatever state it is in. */
+bool
+child_is_busy(const struct child *k)
+{
+	const struct slot *s = k->slot;
+	uint32_t active = atomic_load_explicit(&s->clients[CLIENT_ACTIVE], memory_order_relaxed);
+	uint32_t tunnels = atomic_load_explicit(&s->clients[CLIENT_TUNNEL], memory_order_relaxed);
+
+	return active > 0 || tunnels > 0;
+}
+
 unsigned
 children_ready(const struct children *c, const struct generation *g, enum slot_role role)
 {

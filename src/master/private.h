@@ -5,8 +5,8 @@
  *	start.c       from a configuration to the first generation
  *	reload.c      from one generation to the next
  *	generation.c  a configuration and what was opened for it
- *	children.c    processes; children_ask.c: how they stand; watchdog.c: whether they turn; crash.c: what the dead leave;
- *	              orphans.c: what a dead master's leave
+ *	children.c    processes; children_leave.c: their end; children_ask.c: how they stand; watchdog.c: whether they
+ *	              turn; crash.c: what the dead leave; orphans.c: what a dead master's leave
  *	upgrade.c     from this program to another one
  *	inherit.c     the same, in the other one
  */
