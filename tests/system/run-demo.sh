@@ -19,6 +19,18 @@ origin() {
 	origins="$origins $!"
 }
 
+# Another program may have taken the instance over (USR2): then the pidfile names that one.
+find_instance() {
+	pid=$(cat "$BUILD/run.pid" 2>/dev/null)
+	grep -aqs "^ballast: master" "/proc/${pid:-none}/cmdline" && ballast=$pid
+}
+
+# shellcheck disable=SC2317 # by trap
+end_instance() {
+	find_instance
+	kill -TERM "$ballast" 2>/dev/null
+}
+
 # shellcheck disable=SC2317 # by trap
 finish() {
 	# shellcheck disable=SC2086 # a list of numbers
@@ -38,17 +50,22 @@ cat <<END
   curl localhost:3332              the backends in turn
   curl localhost:3332/metrics      for Prometheus
   kill -HUP \$(cat $BUILD/run.pid)   load conf/config.yaml again
+  kill -USR2 \$(cat $BUILD/run.pid)  replace the program by the one that is built now
   Ctrl-C                           drain and end
 
 END
 # In sessions of their own, so that Ctrl-C reaches this script alone, and ballast as one TERM: a second one
-# would end it at once.  The demo backends stay until it has drained.
+# would end it at once.  The demo backends stay until it, or who has taken its place, has drained.
 setsid "$BUILD/ballast" -c conf/config.yaml -p "$BUILD/run.pid" &
 ballast=$!
-trap 'kill -TERM $ballast 2>/dev/null' INT TERM
+trap end_instance INT TERM
 status=0
 while kill -0 "$ballast" 2>/dev/null; do
 	wait "$ballast"
 	status=$?
+done
+# With 1 it did not start: what the pidfile names is somebody else's.  A successor is no child of ours to wait for.
+while [ "$status" -ne 1 ] && find_instance; do
+	sleep 0.2
 done
 exit "$status"

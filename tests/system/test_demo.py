@@ -86,6 +86,37 @@ class Demo(harness.Case):
             said.seek(0)
             self.assertIn("curl localhost:3332", said.read())
 
+    def holder(self):
+        """Whom the pidfile names."""
+        try:
+            with open(os.path.join(harness.PROGRAM_DIR, "run.pid"), encoding="ascii") as file:
+                return int(file.read() or 0)
+        except FileNotFoundError:
+            return 0
+
+    def end_holder(self):
+        """Where the script did not."""
+        pid = self.holder()
+        if pid and harness.title_of(pid) == "ballast: master":
+            os.kill(pid, signal.SIGKILL)
+
+    def test_make_run_goes_on_with_another_program_and_ctrl_c_ends_all_of_it(self):
+        with open(os.path.join(self.directory(), "said"), "w", encoding="utf-8") as said:
+            demo = self.spawn("sh", "tests/system/run-demo.sh", stdout=said,
+                              stderr=subprocess.STDOUT)
+            self.addCleanup(self.end_holder)
+            for port in (9001, 9002, 3332):
+                self.wait_port(port)
+            old = harness.wait_for(self.holder, "the pidfile")
+            os.kill(old, signal.SIGUSR2)
+            harness.wait_for(lambda: self.holder() not in (0, old) and not harness.is_alive(old),
+                             "another program")
+            self.assertEqual({wire.ask(3332).status for _ in range(4)}, {200})
+            os.killpg(demo.pid, signal.SIGINT)
+            self.assertEqual(demo.wait(harness.PATIENCE), 0)
+            for port in PORTS:
+                harness.wait_for(lambda p=port: wire.is_refused(p), "port %d to be free" % port)
+
     def test_what_already_serves_a_port_becomes_the_backend(self):
         other = self.script(harness.answers(harness.OK), port=9001)
         with open(os.path.join(self.directory(), "said"), "w+", encoding="utf-8") as said:
