@@ -27,6 +27,7 @@ find_instance() {
 
 # shellcheck disable=SC2317 # by trap
 end_instance() {
+	interrupted=yes
 	find_instance
 	kill -TERM "$ballast" 2>/dev/null
 }
@@ -57,11 +58,16 @@ END
 # In sessions of their own, so that Ctrl-C reaches this script alone, and ballast as one TERM: a second one
 # would end it at once.  The demo backends stay until it, or who has taken its place, has drained.
 setsid "$BUILD/ballast" -c conf/config.yaml -p "$BUILD/run.pid" &
-ballast=$!
+first=$!
+ballast=$first
+interrupted=
 trap end_instance INT TERM
-status=0
-while kill -0 "$ballast" 2>/dev/null; do
-	wait "$ballast"
+wait "$first"
+status=$?
+# A trap ends the wait with a status of its own; the one that ballast ends with is still to come.
+while [ "$status" -gt 128 ] && [ -n "$interrupted" ]; do
+	interrupted=
+	wait "$first"
 	status=$?
 done
 # With 1 it did not start: what the pidfile names is somebody else's.  A successor is no child of ours to wait for.
