@@ -78,6 +78,13 @@ take_line(struct heritage *h, const char *key, const char *value)
 		h->admin = take_listener(value);
 }
 
+/* A master of version 1 leaves at its own word and passes over ours. */
+static bool
+is_version(const char *value)
+{
+	return strcmp(value, "1") == 0 || strcmp(value, INHERIT_VERSION) == 0;
+}
+
 /* A key that a later version adds is passed over; one that it needs comes with another version. */
 static bool
 take_lines(struct heritage *h, char *text)
@@ -91,7 +98,7 @@ take_lines(struct heritage *h, char *text)
 		if (value == NULL)
 			continue;
 		*value++ = '\0';
-		known = known || (strcmp(line, "version") == 0 && strcmp(value, "1") == 0);
+		known = known || (strcmp(line, "version") == 0 && is_version(value));
 		take_line(h, line, value);
 	}
 	return known && h->control_fd >= 0 && h->text >= 0 && h->pidfile >= 0;
@@ -354,9 +361,9 @@ heritage_claim(struct master *m)
 
 	if (!h->asked) {
 		h->asked = true;
-		log_debug("ready to take over the instance");
 		if (h->control.fd >= 0)
 			(void)control_send(h->control.fd, CONTROL_READY);
+		log_debug("ready to take over the instance");
 	}
 	if (h->over)
 		take_over(m);

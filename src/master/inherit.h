@@ -3,13 +3,14 @@
  * inherits from the one before, and the moment from which the instance is its own.
  * The variable BALLAST_UPGRADE names the descriptors, one `key=value` in a line:
  *
- *	version=1
+ *	version=2
  *	control=N reason=N text=N pidfile=N local=N	(each in a line of its own)
  *	queue_in=N queue_out=N				of the connections that are handed over, likewise
  *	listener=N ADDRESS
  *	admin=N ADDRESS			where there is one
  *
- * ADDRESS is as it was configured.
+ * ADDRESS is as it was configured.  A program that knows only version 1 never says TAKEN: it would be waited for, and
+ * killed with the instance in its hands.  It refuses what is not its version.
  */
 #ifndef BALLAST_MASTER_INHERIT_H
 #define BALLAST_MASTER_INHERIT_H
@@ -20,6 +21,7 @@
 #include "listener.h"
 
 #define INHERIT_VARIABLE "BALLAST_UPGRADE"
+#define INHERIT_VERSION  "2"
 
 struct master;
 

@@ -72,7 +72,8 @@ say(char out[VARIABLE_MAX], const struct master *m, int control, int reason)
 	const struct listener *l = m->current->listener, *admin = m->current->admin;
 	char address[ADDR_TEXT];
 	int len = snprintf(out, VARIABLE_MAX,
-		"version=1\ncontrol=%d\nreason=%d\ntext=%d\npidfile=%d\nlocal=%d\n"
+		"version=" INHERIT_VERSION
+		"\ncontrol=%d\nreason=%d\ntext=%d\npidfile=%d\nlocal=%d\n"
 		"queue_in=%d\nqueue_out=%d\nlistener=%d %s\n",
 		control, reason, m->upgrade.text, m->pidfile.fd, m->local_fd,
 		m->children.handover[0], m->children.handover[1], l->fd,
