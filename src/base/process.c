@@ -86,11 +86,22 @@ fate_of(uint64_t start_us, uint64_t moment_us)
 	return start_us <= moment_us ? FATE_LIVES : FATE_UNKNOWN;
 }
 
+/* In a namespace of processes with the /proc of another one its numbers are not ours. */
+static bool
+proc_is_ours(void)
+{
+	char self[32];
+	ssize_t len = readlink("/proc/self", self, sizeof(self) - 1);
+
+	self[len > 0 ? len : 0] = '\0';
+	return strtol(self, NULL, 10) == (long)getpid();
+}
+
 enum fate
 process_fate(pid_t pid, uint64_t moment_us)
 {
 	char text[PROCESS_STAT_MAX];
-	const char *stat = process_stat(pid, text);
+	const char *stat = proc_is_ours() ? process_stat(pid, text) : NULL;
 	const char *start = stat == NULL ? NULL : process_stat_field(stat, STAT_START);
 
 	if (start == NULL)

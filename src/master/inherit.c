@@ -22,6 +22,8 @@
 #include "ballast/base/sock.h"
 #include "ballast/shm/transfer.h"
 
+#include "daemon.h"
+
 enum { TEXT_MAX = 1 << 30 };
 
 /* ---- the variable */
@@ -338,12 +340,20 @@ drop_unused_socket(int *fd)
 	fd_close(fd);
 }
 
-/* The word comes first: what follows could not be taken back if we were to die.  Signals reach us by the former master until the pidfile names us. */
+/* The word comes first: what follows could not be taken back if we were to die.  False: it did not go out, and is tried again; a former master that is gone needs none. */
+static bool
+say_taken(const struct master *m)
+{
+	int fd = m->heritage.control.fd;
+	int rc = fd < 0 ? 0 : control_send(fd, CONTROL_TAKEN);
+
+	return rc == 0 || rc == -EPIPE;
+}
+
+/* Signals reach us by the former master until the pidfile names us. */
 static void
 take_over(struct master *m)
 {
-	if (m->heritage.control.fd >= 0)
-		(void)control_send(m->heritage.control.fd, CONTROL_TAKEN);
 	m->guest = false;
 	drop_unused_socket(&m->heritage.local);
 	fd_close(&m->heritage.text);
@@ -365,16 +375,19 @@ heritage_claim(struct master *m)
 			(void)control_send(h->control.fd, CONTROL_READY);
 		log_debug("ready to take over the instance");
 	}
-	if (h->over)
-		take_over(m);
-	return h->over;
+	if (!h->over || !say_taken(m))
+		return false;
+	take_over(m);
+	return true;
 }
 
 void
-heritage_withdraw(struct master *m)
+heritage_withdraw(struct master *m, const char *reason)
 {
-	if (!m->announced)
-		hang_up(m);
+	if (m->announced)
+		return;
+	daemon_failed(&m->launcher, reason);
+	hang_up(m);
 }
 
 void

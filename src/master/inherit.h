@@ -44,7 +44,7 @@ int heritage_watch(struct master *);
 /* Our workers are ready: asks for the instance.  True once it is ours; then everything that tells so is done. */
 bool heritage_claim(struct master *);
 /* It will never be ours: the former master hears so before our last worker has left. */
-void heritage_withdraw(struct master *);
+void heritage_withdraw(struct master *, const char *reason);
 void heritage_free(struct master *);
 
 /* The shared memory that the former master has, or one of our own with what it knows.  0 or -errno. */

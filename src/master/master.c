@@ -19,6 +19,10 @@
 #include "daemon.h"
 #include "title.h"
 
+/* What a launcher, or the former master, is told. */
+static const char dying[] = "workers keep dying at start; their last words are in the log";
+static const char ended_early[] = "ended by a signal before it was ready";
+
 static void
 order_reload(struct master *m)
 {
@@ -40,11 +44,11 @@ order_end(struct master *m)
 
 /* The instance stays another master's, whose workers go on with what is idle: only ours leave. */
 static void
-leave_instance(struct master *m)
+leave_instance(struct master *m, const char *reason)
 {
 	m->ending = m->drained = true;
 	m->children.ending = true;
-	heritage_withdraw(m);
+	heritage_withdraw(m, reason);
 	children_abandon(&m->children, m->current, m->now_us);
 }
 
@@ -54,7 +58,7 @@ order_drain(struct master *m)
 {
 	if (m->guest && !m->drained) {
 		upgrade_forward_end(m, SIGTERM);
-		leave_instance(m);
+		leave_instance(m, ended_early);
 		return;
 	}
 	if (m->ending) {
@@ -216,15 +220,13 @@ is_hopeless(const struct master *m)
 	       (!m->announced || children_ready(&m->children, NULL, ROLE_WORKER) == 0);
 }
 
-static const char dying[] = "workers keep dying at start; their last words are in the log";
-
 static void
 despair(struct master *m)
 {
 	log_at(LEVEL_FATAL, dying, LOG_INT("generation", m->current->number));
 	m->exit = EXIT_DYING;
 	if (m->guest)
-		leave_instance(m);
+		leave_instance(m, dying);
 	else
 		order_end(m);
 }
@@ -372,8 +374,7 @@ run(struct master *m, struct config *config)
 		generation_present(m, m->current, NULL);
 	cycle(m);
 	master_close(m);
-	daemon_failed(&m->launcher,
-		m->exit == EXIT_DYING ? dying : "ended by a signal before it was ready");
+	daemon_failed(&m->launcher, m->exit == EXIT_DYING ? dying : ended_early);
 	say_end(m);
 	log_close();
 	return (int)m->exit;

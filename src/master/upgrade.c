@@ -49,18 +49,19 @@ open_text(const struct master *m)
 	return fd;
 }
 
-static void
+/* 0 or -errno.  The word is more than the text. */
+static int
 say_over(const struct master *m)
 {
 	int text = open_text(m);
+	int rc = text < 0 ? -ENOMEM : control_send_fd(m->upgrade.control.fd, CONTROL_OVER, text);
 
-	if (text < 0)
-		log_error("the new program is not told what was counted since it was started");
-	if (text < 0)
-		(void)control_send(m->upgrade.control.fd, CONTROL_OVER);
-	else
-		(void)control_send_fd(m->upgrade.control.fd, CONTROL_OVER, text);
 	fd_close(&text);
+	if (rc == 0 || rc == -EPIPE)
+		return rc;
+	log_error("the new program is not told what was counted since it was started",
+		LOG_STR("error", strerror(-rc)));
+	return control_send(m->upgrade.control.fd, CONTROL_OVER);
 }
 
 /* ---- the new program */
@@ -229,6 +230,8 @@ obstacle(const struct master *m)
 		return "it ends";
 	if (m->upgrade.pid != 0)
 		return "another upgrade is going on";
+	if (m->children.successor != 0)
+		return "the last program that gave up has not left yet";
 	if (!m->announced)
 		return "it is starting";
 	if (m->reload_wanted || m->pending != NULL || m->taking_over)
@@ -322,15 +325,21 @@ offer(struct master *m)
 	log_debug("the new program may take over", LOG_INT("pid", m->upgrade.pid));
 	m->upgrade.offered = true;
 	admin_leave(m->admin);
-	say_over(m);
+	if (say_over(m) < 0)
+		m->upgrade.deadline_us = m->now_us; /* it will never know */
 }
 
 bool
 upgrade_forward(struct master *m, int signal_number)
 {
-	if (m->upgrade.taken && m->guest && m->children.successor != 0)
+	if (!m->upgrade.taken || !m->guest)
+		return false;
+	if (m->children.successor != 0)
 		kill(m->children.successor, signal_number);
-	return m->upgrade.taken && m->guest;
+	else
+		log_warn("not passed on: who took over has left, too; the pidfile names the master",
+			LOG_STR("signal", signals_name(signal_number)));
+	return true;
 }
 
 void
@@ -365,10 +374,47 @@ hand_over(struct master *m)
 }
 
 static void
-end_successor(struct master *m)
+hear_rest(struct upgrade *u)
 {
-	if (m->children.successor != 0)
-		kill(m->children.successor, SIGKILL);
+	if (u->control.fd >= 0)
+		hear_successor(&u->control);
+}
+
+static bool
+is_stopped(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == pid;
+}
+
+/* Stopped, it says nothing more: whether it had taken the instance by then decides, and not who was faster. */
+static void
+out_of_time(struct master *m)
+{
+	struct upgrade *u = &m->upgrade;
+
+	kill(u->pid, SIGSTOP);
+	if (!is_stopped(u->pid))
+		return;
+	hear_rest(u);
+	if (u->taken) {
+		kill(u->pid, SIGCONT);
+		return;
+	}
+	log_warn("the new program did not take over in time and is killed", LOG_INT("pid", u->pid));
+	u->deadline_us = UINT64_MAX;
+	kill(u->pid, SIGKILL);
+}
+
+/* It has ended, or hung up with its reason: then its workers may still have something to finish, which holds nothing up here. */
+static bool
+has_given_up(const struct master *m)
+{
+	const struct upgrade *u = &m->upgrade;
+
+	return m->children.successor == 0 || (u->control.fd < 0 && sock_is_readable(u->reason));
 }
 
 void
@@ -378,36 +424,30 @@ upgrade_progress(struct master *m)
 
 	if (u->pid == 0 || m->guest)
 		return;
-	if (m->children.successor == 0 && u->control.fd >= 0)
-		hear_successor(&u->control); /* what it said before it ended */
-	if (u->taken && !m->ending) {
+	if (m->children.successor == 0)
+		hear_rest(u);
+	if (u->taken && !m->ending)
 		hand_over(m);
-	} else if (m->children.successor == 0) {
+	else if (has_given_up(m))
 		give_up(m);
-	} else if (u->offered && u->control.fd < 0) {
-		answer_again(m); /* it leaves, and its workers may take their time */
-	} else if (u->ready && !u->offered && !m->ending && u->control.fd >= 0) {
+	else if (u->ready && !u->offered && !m->ending && u->control.fd >= 0)
 		offer(m);
-	} else if (m->now_us >= u->deadline_us) {
-		log_warn("the new program did not become ready in time and is killed",
-			LOG_INT("pid", u->pid));
-		u->deadline_us = UINT64_MAX;
-		end_successor(m);
-	}
+	else if (m->now_us >= u->deadline_us)
+		out_of_time(m);
 }
 
 void
 upgrade_cancel(struct master *m)
 {
-	if (m->upgrade.pid != 0 && !m->guest)
-		end_successor(m);
+	if (m->children.successor != 0 && !m->guest)
+		kill(m->children.successor, SIGKILL);
 }
 
 void
 upgrade_conclude(struct master *m)
 {
 	if (m->upgrade.control.fd >= 0)
-		say_over(m);
+		(void)say_over(m);
 }
 
 void

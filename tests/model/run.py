@@ -80,6 +80,7 @@ RUNS = [
     fails("upgrade", "BROKEN_TWO_WORDS"),
     fails("upgrade", "BROKEN_NAME_FIRST"),
     fails("upgrade", "BROKEN_HEARS_NOT_OUT"),
+    fails("upgrade", "BROKEN_KILLS_AT_ONCE"),
     holds("reload"),
     holds("reload", "PROMPT ALL=3"),
     holds("reload", "", LIVENESS),

@@ -554,6 +554,8 @@ class Between(Upgrading):
                              "the idle one to change hands")
             response = idle.ask(target="/ready")
             self.assertEqual((response.status, response.get("Connection")), (200, None))
+            self.assertEqual(lb.wait_log(FAILED)[0]["error"], "ended by a signal before it was ready")
+            self.assertEqual(lb.order("reload").returncode, 0)
             self.assertTrue(harness.is_alive(new), "the other one is still in flight")
             self.finish_exchange(busy, going_on)
         self.carries_on(lb, of_before + [new])
