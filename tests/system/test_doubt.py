@@ -76,8 +76,8 @@ class Doubt(Checked):
             self.assertEqual(self.metrics(lb).value("lb_backend_up"), 4)
             backends.cut.clear()
             lb.wait_log("health verdicts thawed")
-            harness.wait_for(lambda: self.metrics(lb).value("lb_health_frozen") == 0, "a thaw")
-            self.assertEqual(len(lb.logs(FROZEN)), len(lb.logs("health verdicts thawed")))
+            harness.wait_for(lambda: self.metrics(lb).value("lb_health_frozen") == 0 and
+                             len(lb.logs(FROZEN)) == len(lb.logs("health verdicts thawed")), "a thaw for each frost")
             load.end()
             self.assertEqual(load.bad, [])
 
