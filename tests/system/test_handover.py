@@ -361,7 +361,7 @@ class Handover(Case):
 
     def test_who_cannot_be_handed_over_is_told_to_close_from_half_of_the_drain_time_on(self):
         """That is who never is between two requests; and everybody while the queue is full."""
-        (one, gate), drain = self.gated(), 6
+        (one, gate), drain = self.gated(), 10
         instances = [self.ballast([one.url], workers=1, timeouts={"drain": "%ds" % drain})]
         asks, busy = [self.pipelining(instances[0])], self.waiting(instances[0], one)[0]
         if not harness.SANITIZED:  # which has to be the first library
@@ -468,6 +468,9 @@ class Handover(Case):
         lb = self.ballast([one.url], workers=2, timeouts={"drain": "100s"}, watchdog="10m")
         idle, busy = self.connections(lb, 40), self.waiting(lb, one, 8)
         self.wait_idle(lb, 48)
+        while not all(self.worker(lb, 2)["connections"][kind] for kind in ("idle", "active")) and len(busy) < 100:
+            idle += self.connections(lb, 1)  # whoever is starved has fewer
+            busy += self.waiting(lb, one)
         stopped, leaving = self.worker(lb, 1), self.worker(lb, 2)
         for kind in ("idle", "active"):
             self.assertGreater(leaving["connections"][kind], 0)
