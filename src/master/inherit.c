@@ -387,6 +387,8 @@ heritage_withdraw(struct master *m, const char *reason)
 	if (m->announced)
 		return;
 	daemon_failed(&m->launcher, reason);
+	if (m->heritage.control.fd >= 0)
+		(void)control_send(m->heritage.control.fd, CONTROL_LEAVING);
 	hang_up(m);
 }
 

@@ -143,6 +143,7 @@ hear_successor(struct watch *w)
 	while (said != CONTROL_NONE && said != CONTROL_EOF) {
 		u->ready = u->ready || said == CONTROL_READY;
 		u->taken = u->taken || said == CONTROL_TAKEN;
+		u->leaving = u->leaving || said == CONTROL_LEAVING;
 		said = control_next(w->fd, NULL);
 	}
 	watch_clear(w, POLLER_IN);
@@ -155,7 +156,8 @@ hear_successor(struct watch *w)
 static int
 watch_successor(struct master *m, int control)
 {
-	m->upgrade.ready = m->upgrade.offered = m->upgrade.taken = m->upgrade.reopen = false;
+	m->upgrade.ready = m->upgrade.offered = m->upgrade.taken = false;
+	m->upgrade.leaving = m->upgrade.reopen = false;
 	m->upgrade.control = (struct watch){ .wake = hear_successor, .fd = -1 };
 	return poller_add(m->poller, &m->upgrade.control, control, POLLER_IN);
 }
@@ -295,11 +297,13 @@ static void
 undo(struct master *m)
 {
 	char name[48];
+	int rc;
 
 	heritage_segment_name(m, name);
 	(void)shm_remove(name);
-	if (pidfile_tell(&m->pidfile) < 0)
-		log_error("cannot write the pidfile", LOG_STR("error", strerror(errno)));
+	rc = pidfile_tell(&m->pidfile);
+	if (rc < 0)
+		log_error("cannot write the pidfile", LOG_STR("error", strerror(-rc)));
 	if (m->upgrade.offered)
 		answer_again(m);
 	if (!m->ending)
@@ -408,13 +412,11 @@ out_of_time(struct master *m)
 	kill(u->pid, SIGKILL);
 }
 
-/* It has ended, or hung up with its reason: then its workers may still have something to finish, which holds nothing up here. */
+/* It has ended, or said that it leaves: then its workers may still have something to finish, which holds nothing up here. */
 static bool
 has_given_up(const struct master *m)
 {
-	const struct upgrade *u = &m->upgrade;
-
-	return m->children.successor == 0 || (u->control.fd < 0 && sock_is_readable(u->reason));
+	return m->children.successor == 0 || m->upgrade.leaving;
 }
 
 void

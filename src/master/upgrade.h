@@ -21,6 +21,7 @@ struct upgrade {
 	bool ready;   /* it said so */
 	bool offered; /* it was told that it may take the instance; we answer nobody meanwhile */
 	bool taken;   /* it said so */
+	bool leaving; /* it said that it will not */
 	bool reopen;  /* log files are to be reopened by it, too, once it can hear that */
 };
 

@@ -12,7 +12,7 @@
  * READY   child to master: traffic is served from here on.
  * RETIRE  master to worker: others take over.  No new connections, idle ones are handed to them; leave when none is left or the drain time is over.
  * DRAIN   master to child: the service ends.  No new connections; idle ones end soon.
- * LEAVING child to master: it drains, maybe without having been told to.
+ * LEAVING child to master: it drains, maybe without having been told to; new master to the former one: it gives up.
  * CLIENT, NEWCOMER  worker to worker, by the queue of the instance: a connection, which has or has not been served before,
  *         and with it since when it is idle (clock_now_us).
  * OVER    former master to the new one of its instance: the instance is yours from here on.
