@@ -560,6 +560,7 @@ class Between(Upgrading):
             self.finish_exchange(busy, going_on)
         self.carries_on(lb, of_before + [new])
 
+    @unittest.skipIf(harness.VALGRIND, "the file that runs is valgrind's")
     def test_the_path_it_was_called_by_is_followed_also_where_it_is_a_link(self):
         lb = self.prepare([self.origin().url])
         self.addCleanup(self.end, lb)
