@@ -249,6 +249,7 @@ struct proxy {
 	struct timer accept_pause; /* out of descriptors */
 	struct timer room; /* out of rows: when to look whether somebody still waits for one */
 	uint64_t crowded_until_us; /* not long ago somebody did, and no other worker took him in */
+	uint64_t room_since_us;    /* since when somebody waits for a row */
 	bool retiring, draining;
 	bool left;          /* connections are left to the others */
 	bool accept_full;   /* not accepting for want of a row */

@@ -146,7 +146,7 @@ client_evict(struct proxy *p)
 	return false;
 }
 
-enum { CROWDED_US = 1000000 };
+enum { CROWDED_US = 1000000, OTHERS_US = 100000 };
 
 /*
  * Not yet: another worker may have room, and has been told.  Where a short while ago nobody else
@@ -155,8 +155,21 @@ enum { CROWDED_US = 1000000 };
 void
 room_wanted(struct proxy *p)
 {
+	if (timer_is_armed(&p->room))
+		return;
+	p->room_since_us = p->now_us;
 	if (p->now_us >= p->crowded_until_us)
 		timer_arm(p->timeouts, &p->room, LIMIT_ROOM, p->now_us);
+}
+
+/* On a busy machine it may be a while before one that has room gets the processor: who is connected here should not pay for that. */
+static bool
+others_may_take(const struct proxy *p)
+{
+	const struct slot *idlest = slots_idlest_other(p->shm, p->slot, p->now_us);
+
+	return idlest != NULL && slot_held(idlest) < p->clients_max &&
+	       p->now_us - p->room_since_us < OTHERS_US;
 }
 
 static bool
@@ -174,6 +187,10 @@ make_room(struct proxy *p)
 		return;
 	if (!accept_waited_for(p)) { /* he was taken in elsewhere, or has left */
 		accept_room(p);
+		return;
+	}
+	if (others_may_take(p)) {
+		timer_arm(p->timeouts, &p->room, LIMIT_ROOM, p->now_us);
 		return;
 	}
 	p->crowded_until_us = p->now_us + CROWDED_US;

@@ -144,6 +144,7 @@ leave_to_a_slow_child(struct pidfh *lock)
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		nanosleep(&slow, NULL);
+		pidfile_close(lock);
 		_exit(0);
 	}
 	pidfile_close(lock);
