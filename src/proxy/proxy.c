@@ -372,6 +372,12 @@ proxy_hand_over(struct proxy *p)
 		handover_start(p);
 }
 
+bool
+proxy_queue_waits(const struct proxy *p)
+{
+	return p->handover_in >= 0 && sock_is_readable(p->handover_in);
+}
+
 void
 proxy_drain(struct proxy *p)
 {

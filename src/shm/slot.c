@@ -387,6 +387,20 @@ slots_idlest_other(const struct shm *s, const struct slot *self, uint64_t now_us
 	return idlest;
 }
 
+bool
+slots_others_serve(const struct shm *s, const struct slot *self)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (slot != self && get(&slot->role) == ROLE_WORKER &&
+			slot_state_of(slot) == SLOT_READY)
+			return true;
+	}
+	return false;
+}
+
 unsigned
 slots_free(const struct shm *s)
 {

@@ -271,13 +271,24 @@ look_once_more(struct worker *w)
 		end_service(w);
 }
 
+/*
+ * What one has put in belongs to those who serve.  When all were told to retire at the same moment (a TERM to each process) there
+ * is nobody until the master has forked successors, or has said that the service ends: so long the last one stays.
+ */
+static bool
+queue_has_a_reader(const struct worker *w)
+{
+	return w->service_over || !proxy_queue_waits(w->proxy) ||
+	       slots_others_serve(w->setup->shm, w->setup->slot);
+}
+
 static bool
 nothing_is_left(struct worker *w)
 {
 	if (!proxy_is_empty(w->proxy))
 		return false;
 	look_once_more(w);
-	return proxy_is_empty(w->proxy);
+	return proxy_is_empty(w->proxy) && queue_has_a_reader(w);
 }
 
 static void

@@ -1,8 +1,9 @@
 /*
  * Idle connections that change hands (src/proxy/handover.c): who retires puts a descriptor into the queue and then closes
  * its own copy; at the other end of the queue whoever stays takes it and then watches it.  Worker 0 is of the former
- * generation, 1 and 2 are of the new one, and 1 may have to go, too (TTIN, TTOU); each may be killed at any step, and those of
- * the new one are replaced while the master lives.  A client asks when it likes; what it asks waits in the socket.
+ * generation, 1 and 2 are of the new one, and 1 may have to go, too (TTIN, TTOU), with TERM also 2, for which then 3 comes; each
+ * may be killed at any step, and those of the new one are replaced while the master lives.  A client asks when it likes;
+ * what it asks waits in the socket.
  *
  * Invariants: no two workers read from one connection, nor does one when another has something of a request; a
  * connection is closed only when the worker was killed that held it, not with who has sent it or with one
@@ -16,9 +17,9 @@
  * masters, and both hold the queue.
  */
 
-#define WORKERS 3
-#define QUEUE 3  /* holders: the workers, and this */
-#define NOBODY 4
+#define WORKERS 4
+#define QUEUE 4  /* holders: the workers, and this */
+#define NOBODY 5
 #define KILLS 2
 #ifndef CONNECTIONS
 #define CONNECTIONS 2
@@ -34,7 +35,7 @@ mtype request[CONNECTIONS] = SILENT;
 byte asks[CONNECTIONS];
 
 /* The queue is there while one has its end of it open to read from. */
-byte readers;
+byte readers, ready;
 bool service = true, told[WORKERS], lives[WORKERS], killed[WORKERS], ended[WORKERS];
 byte kills;
 
@@ -115,11 +116,13 @@ inline stop_reading() { readers = readers & ~BIT; close_queue() }
 		if :: holder[c] == me -> by_kill[c] = true; request[c] = SILENT :: else fi; drop(c) \
 	:: else fi
 
-/* What it asks when it has nothing left, in this order: does the service go on, or else, is the queue empty? */
+/* What it asks when it has nothing left: does the service go on, with another one that is ready, or else, is the queue empty? */
 #ifdef BROKEN_NO_LAST_LOOK
 #define may_leave true
-#else
+#elif defined(BROKEN_LEAVES_TO_NOBODY)
 #define may_leave (service || (over && took_the_rest))
+#else
+#define may_leave ((service && ready != 0) || took_the_rest && (service || over))
 #endif
 
 /* client_drain_idle: what is quiet. */
@@ -139,9 +142,9 @@ end:		do
 		HAND_OVER(1)
 		TAKE(1)
 #endif
-		:: atomic { !retiring && service && told[me] -> retiring = true; hear_no_more() }
+		:: atomic { !retiring && service && told[me] -> retiring = true; ready = ready & ~BIT; hear_no_more() }
 #ifdef SERVICE_ENDS
-		:: atomic { !over && !service -> over = true; retiring = true }
+		:: atomic { !over && !service -> over = true; retiring = true; ready = ready & ~BIT }
 		DRAIN(0)
 #if CONNECTIONS > 1
 		DRAIN(1)
@@ -150,16 +153,20 @@ end:		do
 		:: atomic { retiring && !watches(0) && !watches(CONNECTIONS - 1) && may_leave -> break }
 		od
 	} unless { killed[me] };
-	atomic { END(0); END(CONNECTIONS - 1); stop_reading(); killed[me] = false; lives[me] = false; ended[me] = true }
+	atomic { END(0); END(CONNECTIONS - 1); stop_reading(); killed[me] = false; lives[me] = false; ready = ready & ~BIT; ended[me] = true }
 }
 
-#define START(k) readers = readers | (1 << k); lives[k] = true; run worker(k)
+#define START(k) readers = readers | (1 << k); ready = ready | (1 << k); lives[k] = true; run worker(k)
 #define REPLACE(k) \
 	:: atomic { ended[k] && service -> ended[k] = false; if :: !told[k] -> START(k) :: else fi }
 
+/* When it says that it leaves, or is dead. */
+#define SUCCEED(k, by) \
+	:: atomic { told[k] && (ready & (1 << k)) == 0 && service && !succeeded -> succeeded = true; START(by) }
+
 #define KILL(k) :: atomic { kills < KILLS && lives[k] && !killed[k] -> killed[k] = true; kills++; somebody_killed = true }
 #define ASK(c) :: atomic { request[c] == SILENT && asks[c] < ASKS && !is_closed(c) -> request[c] = ASKED; asks[c]++ }
-#define is_one(bits) (bits == 1 || bits == 2 || bits == 4)
+#define is_one(bits) (bits == 1 || bits == 2 || bits == 4 || bits == 8)
 #define is_well(c) (is_closed(c) || (service && !queued[c] && is_one(copies[c]) && watched[c] == copies[c] \
 	&& request[c] == SILENT))
 
@@ -168,6 +175,10 @@ proctype fate()
 	do
 	:: atomic { !told[0] -> told[0] = true }
 	:: atomic { !told[1] -> told[1] = true }
+#ifdef TERM
+	:: atomic { !told[2] -> told[2] = true }
+	KILL(3)
+#endif
 	KILL(0)
 	KILL(1)
 	KILL(2)
@@ -185,6 +196,8 @@ proctype fate()
 
 active proctype master()
 {
+	bool succeeded;
+
 	atomic {
 		copies[0] = 1; watched[0] = 1; copies[CONNECTIONS - 1] = 1; watched[CONNECTIONS - 1] = 1;
 		START(0); START(1); START(2); run fate()
@@ -193,5 +206,9 @@ end:	do
 	REPLACE(0)
 	REPLACE(1)
 	REPLACE(2)
+#ifdef TERM
+	SUCCEED(2, 3)
+	REPLACE(3)
+#endif
 	od
 }

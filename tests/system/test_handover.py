@@ -486,6 +486,39 @@ class Handover(Case):
             self.assertEqual((response.status, response.get("Connection")), (200, None))
         self.all_answer(idle + busy)
 
+    def handed(self, workers):
+        """Asks whether they have put in what they hold now; they may have left, too."""
+        before = {w["pid"]: len(os.listdir("/proc/%d/fd" % w["pid"])) for w in workers}
+
+        def has(worker):
+            pid = worker["pid"]
+            try:
+                held = len(os.listdir("/proc/%d/fd" % pid))
+            except OSError:
+                return True
+            return held <= before[pid] - worker["connections"]["idle"]
+        return lambda: all(has(worker) for worker in workers)
+
+    def test_workers_that_are_told_to_end_just_before_their_master_lose_nobody(self):
+        """As when a whole group of processes is: nobody is left to hand over to, and no successor comes any more."""
+        one = self.origin()
+        lb = self.ballast([one.url], workers=2, timeouts={"drain": "100s"}, watchdog="10m")
+        idle = self.connections(lb, 40)
+        self.wait_idle(lb, 40)
+        workers = [self.worker(lb, 1), self.worker(lb, 2)]
+        have_handed = self.handed(workers)
+        lb.signal(signal.SIGSTOP)
+        for worker in workers:
+            os.kill(worker["pid"], signal.SIGTERM)
+        harness.wait_for(have_handed, "all to be in the queue")
+        for stream in idle:
+            stream.send(wire.request())
+        lb.signal(signal.SIGTERM)
+        lb.signal(signal.SIGCONT)
+        for stream in idle:
+            self.check_told_to_close(stream)
+        self.assertEqual(lb.wait_exit(), 0)
+
     def test_another_listener_keeps_the_connections(self):
         one = self.origin()
         lb = self.ballast([one.url], workers=2)

@@ -66,6 +66,8 @@ void proxy_take_handed(struct proxy *);
 void proxy_retire(struct proxy *);
 /* After proxy_retire: each connection that is idle, now or later, goes to the workers that have not retired. */
 void proxy_hand_over(struct proxy *);
+/* Something lies in the queue of what is handed over. */
+bool proxy_queue_waits(const struct proxy *);
 /* No new connections, and idle ones end now. */
 void proxy_drain(struct proxy *);
 /* After retire or drain: nothing is left. */

@@ -96,6 +96,12 @@ void slot_set_door(struct slot *, enum slot_door);
  */
 struct slot *slots_idlest_other(const struct shm *, const struct slot *self, uint64_t now_us);
 
+/*
+ * Is a worker other than `self` ready, of whatever generation?  Who says in its slot that it is not any more and then asks here
+ * is seen by all who ask later: of those who leave at the same moment the last one is told no.
+ */
+bool slots_others_serve(const struct shm *, const struct slot *self);
+
 /* How many slots are in use by processes of that role, whoever their master is. */
 unsigned slots_of_role(const struct shm *, enum slot_role);
 /* How many could be claimed. */
