@@ -12,15 +12,17 @@
 #define ANY_CASE UINT64_C(0x2020202020202020) /* or-ed to octets: letters lose their case */
 
 /*
- * The upper half of a product depends on all of both factors: it is folded into the lower one.  And h once more: with a factor
- * that is 0 (b is FACTOR) the product would say nothing of what came before, the key included.
+ * The upper half of a product depends on all of both factors: it is folded into the lower one.  What came before, and with it the
+ * key, is in both: who chose one to be 0, or 1, or all ones, could hide the other.
  */
 static inline uint64_t
 mix(uint64_t h, uint64_t a, uint64_t b)
 {
-	__extension__ unsigned __int128 product = (unsigned __int128)(h ^ a) * (b ^ FACTOR);
+	uint64_t turned = h << 32 | h >> 32;
+	__extension__ unsigned __int128 product =
+		(unsigned __int128)(h ^ a) * (turned ^ b ^ FACTOR);
 
-	return h ^ (uint64_t)product ^ (uint64_t)(product >> 64);
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 static inline uint64_t

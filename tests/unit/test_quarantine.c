@@ -124,23 +124,29 @@ START_TEST(method_path_names_their_order_and_the_key_matter)
 }
 END_TEST
 
-/* Octets that make one factor of the hash 0 (FACTOR in fingerprint.c), at the end of a path. */
+/* At the end of a path octets that would make one factor of a product simple, if it were not for the key (FACTOR in fingerprint.c). */
 START_TEST(no_octets_hide_the_key_or_what_came_before_them)
 {
 	const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
+	const uint64_t ends[] = { factor, factor ^ 1, ~factor, 0, UINT64_MAX };
 	static struct head h;
-	uint64_t prints[2][2];
-	char path[33] = "/?bcdefghijklmnopqrstuvw";
+	uint64_t prints[3][2];
+	char path[33] = "/abcdefghijklmnopqrstuvw";
 
-	memcpy(path + 24, &factor, sizeof(factor));
-	for (int i = 0; i < 2; i++) {
-		path[1] = (char)('a' + i);
-		for (uint64_t key = 5; key <= 6; key++)
-			prints[i][key - 5] = head_fingerprint(&h, (struct span){ path, 32 }, key);
+	for (size_t end = 0; end < sizeof(ends) / sizeof(*ends); end++) {
+		memcpy(path + 24, &ends[end], sizeof(ends[end]));
+		for (int i = 0; i < 3;
+			i++) { /* nothing; an octet far before them, and one right before them */
+			path[1] = i == 1 ? 'X' : 'a';
+			path[23] = i == 2 ? 'X' : 'w';
+			for (uint64_t key = 5; key <= 6; key++)
+				prints[i][key - 5] =
+					head_fingerprint(&h, (struct span){ path, 32 }, key);
+			ck_assert_uint_ne(prints[i][0], prints[i][1]);
+		}
+		ck_assert_uint_ne(prints[0][0], prints[1][0]);
+		ck_assert_uint_ne(prints[0][0], prints[2][0]);
 	}
-	ck_assert_uint_ne(prints[0][0], prints[0][1]);
-	ck_assert_uint_ne(prints[1][0], prints[1][1]);
-	ck_assert_uint_ne(prints[0][0], prints[1][0]);
 }
 END_TEST
 
