@@ -136,6 +136,7 @@ work(const struct child_setup *s)
 		.config = s->generation->config,
 		.shm = s->shm,
 		.slot = s->slot,
+		.master = s->master,
 		.balance = &s->generation->balance,
 		.listener = s->generation->listener->fd,
 		.bells = s->generation->bells,

@@ -387,6 +387,12 @@ slots_idlest_other(const struct shm *s, const struct slot *self, uint64_t now_us
 	return idlest;
 }
 
+static bool
+serves(const struct slot *slot)
+{
+	return get(&slot->role) == ROLE_WORKER && slot_state_of(slot) == SLOT_READY;
+}
+
 bool
 slots_others_serve(const struct shm *s, const struct slot *self)
 {
@@ -394,8 +400,19 @@ slots_others_serve(const struct shm *s, const struct slot *self)
 	for (unsigned i = 0; i < s->n_slots; i++) {
 		const struct slot *slot = slot_at(s, i);
 
-		if (slot != self && get(&slot->role) == ROLE_WORKER &&
-			slot_state_of(slot) == SLOT_READY)
+		if (slot != self && serves(slot))
+			return true;
+	}
+	return false;
+}
+
+bool
+slots_strangers_serve(const struct shm *s, pid_t master)
+{
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		const struct slot *slot = slot_at(s, i);
+
+		if (serves(slot) && atomic_load(&slot->owner) != master)
 			return true;
 	}
 	return false;

@@ -114,6 +114,22 @@ take_access_log(struct worker *w, int fd)
 	w->access_log = fd;
 }
 
+static bool
+another_master_serves(const struct worker *w)
+{
+	return slots_strangers_serve(w->setup->shm, w->setup->master);
+}
+
+/* In the middle of an upgrade the other master's workers go on, and what is idle is theirs. */
+static void
+master_is_gone(struct worker *w)
+{
+	if (another_master_serves(w))
+		retire(w);
+	else
+		end_service(w);
+}
+
 static void
 control_wake(struct watch *watch)
 {
@@ -133,9 +149,9 @@ control_wake(struct watch *watch)
 			if (passed >= 0)
 				take_access_log(w, passed);
 			break;
-		case CONTROL_EOF: /* the master is gone */
+		case CONTROL_EOF:
 			poller_remove(w->poller, watch);
-			end_service(w);
+			master_is_gone(w);
 			return;
 		case CONTROL_DRAIN:
 			end_service(w);
@@ -255,7 +271,9 @@ stop(struct worker *w)
 static bool
 service_is_over(const struct worker *w)
 {
-	return w->service_over || atomic_load(&w->setup->shm->shared->draining) != 0;
+	if (atomic_load(&w->setup->shm->shared->draining) != 0)
+		return true;
+	return w->service_over && !another_master_serves(w);
 }
 
 /*

@@ -294,7 +294,8 @@ class Handover(Case):
         self.wait_idle(lb, 24)
         pooled = self.worker(lb, 1)["connections"]["idle"]  # each with one of its own
         self.assertGreater(pooled, 0)
-        while self.worker(lb, 2)["connections"]["idle"] > min(pooled, 8):
+        most = max(1, min(pooled - 6, 8))  # those who look how many there are need descriptors, too
+        while self.worker(lb, 2)["connections"]["idle"] > most:
             count = self.metrics(lb).value("lb_client_connections")
             streams.pop().close()
             self.wait_idle(lb, count - 1)

@@ -483,11 +483,20 @@ class Between(Upgrading):
         self.assertEqual(len(lb.logs(FAILED)), 1)
 
     def test_the_new_master_killed_before_anybody_heard_it_leaves_the_old_one_in_charge(self):
+        """And its workers, which have taken clients already, leave these to the workers of before."""
         lb = self.instance([self.origin().url])
+        of_before = lb.workers()
         new = self.asking(lb)
-        os.kill(new, signal.SIGKILL)
-        self.thaw()
-        self.carries_on(lb, [new])
+        of_new = harness.children_of(new)
+        self.freeze(*of_before)
+        with lb.connect() as idle:
+            self.assertEqual(idle.ask().status, 200)
+            os.kill(new, signal.SIGKILL)
+            self.gone(*of_new)
+            self.thaw()
+            response = idle.ask()
+            self.assertEqual((response.status, response.get("Connection")), (200, None))
+        self.carries_on(lb, of_before + [new])
 
     def test_the_new_master_killed_with_the_offer_before_it_leaves_the_old_one_in_charge(self):
         lb = self.instance([self.origin().url], admin={"listen": "127.0.0.1:0"})

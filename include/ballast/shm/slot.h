@@ -101,6 +101,8 @@ struct slot *slots_idlest_other(const struct shm *, const struct slot *self, uin
  * is seen by all who ask later: of those who leave at the same moment the last one is told no.
  */
 bool slots_others_serve(const struct shm *, const struct slot *self);
+/* The same of the workers of another master than this one. */
+bool slots_strangers_serve(const struct shm *, pid_t master);
 
 /* How many slots are in use by processes of that role, whoever their master is. */
 unsigned slots_of_role(const struct shm *, enum slot_role);

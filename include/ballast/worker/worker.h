@@ -13,6 +13,7 @@ struct worker_setup {
 	const struct config *config;
 	struct shm *shm;
 	struct slot *slot;       /* its own */
+	pid_t master;            /* who forked it */
 	struct balance *balance; /* candidate i is config->backends[i] */
 	int listener;
 	const int *bells; /* of the workers of its generation: see proxy_setup */
