@@ -116,16 +116,20 @@ def title_of(pid):
     return guest or read_proc(pid, "cmdline").rstrip("\0").replace("\0", " ").strip()
 
 
-def descriptors_of(pid):
-    """Without the pipes that a worker keeps for large bodies, a bounded number of them."""
-    found = []
+def open_files_of(pid):
+    """What each descriptor is open on."""
+    found = {}
     for name in os.listdir("/proc/%d/fd" % pid):
         try:
-            if not os.readlink("/proc/%d/fd/%s" % (pid, name)).startswith("pipe:"):
-                found.append(int(name))
+            found[int(name)] = os.readlink("/proc/%d/fd/%s" % (pid, name))
         except FileNotFoundError:
             pass  # closed meanwhile
     return found
+
+
+def descriptors_of(pid):
+    """Without the pipes that a worker keeps for large bodies, a bounded number of them."""
+    return [fd for fd, what in open_files_of(pid).items() if not what.startswith("pipe:")]
 
 
 def resident_kib(pid):
