@@ -56,7 +56,8 @@ struct checker {
 	struct watch control, signals;
 	struct subject *subjects;
 	unsigned n;
-	uint64_t now_us, held_up_us; /* when we last came late */
+	uint64_t now_us, held_up_us;    /* when we last came late */
+	uint32_t lag_us, lag_before_us; /* the longest of this second, and of the one before */
 	uint64_t evidence;
 	bool leaving;
 	bool broken; /* its one wait fails */
@@ -231,17 +232,22 @@ was_held_up(const struct checker *c, uint64_t expected_us)
 	return c->now_us > expected_us + late_us;
 }
 
-/* The beat tells that the loop turns; the lag, how late it came and how long it took, at most in the last second. */
+/* The beat tells that the loop turns; the lag, how late it came and how long it took, at most in this second and the one before: so it is there to be seen for one at least. */
 static void
-publish(const struct checker *c, uint64_t expected_us, uint64_t done_us)
+publish(struct checker *c, uint64_t expected_us, uint64_t done_us)
 {
 	struct slot *slot = c->setup->slot;
 	uint32_t took = (uint32_t)(done_us - (c->now_us > expected_us ? expected_us : c->now_us));
 	uint64_t last = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
 
-	if (took > atomic_load_explicit(&slot->lag_us, memory_order_relaxed) ||
-		c->now_us / 1000000 != last / 1000000)
-		atomic_store_explicit(&slot->lag_us, took, memory_order_relaxed);
+	if (c->now_us / 1000000 != last / 1000000) {
+		c->lag_before_us = c->lag_us;
+		c->lag_us = 0;
+	}
+	if (took > c->lag_us)
+		c->lag_us = took;
+	atomic_store_explicit(&slot->lag_us,
+		c->lag_us > c->lag_before_us ? c->lag_us : c->lag_before_us, memory_order_relaxed);
 	atomic_store_explicit(&slot->beat_us, done_us, memory_order_relaxed);
 }
 
