@@ -241,6 +241,8 @@ class Origin:
         except ValueError as error:
             self.found("an origin got %s" % error)
         finally:
+            if peer.poison is not None:  # an end, or a starved machine, may come before its last request is looked at
+                self.poisoned[peer.poison] |= self.tokens.owners(peer.unread())
             peer.close()
 
     async def exchange(self, peer):

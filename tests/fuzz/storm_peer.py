@@ -55,6 +55,15 @@ class Peer:
         self.buffer += data
         return data
 
+    def unread(self):
+        """What is here and was not looked at."""
+        try:
+            while len(self.buffer) < 1 << 20 and (data := self.sock.recv(RECEIVE)):
+                self.buffer += data
+        except OSError:
+            pass  # no more now, or the other side has reset it
+        return self.buffer
+
     async def until(self, mark, limit=1 << 20):
         while mark not in self.buffer:
             if len(self.buffer) > limit or not await self.more():
