@@ -56,8 +56,8 @@ struct checker {
 	struct watch control, signals;
 	struct subject *subjects;
 	unsigned n;
-	uint64_t now_us, held_up_us;    /* when we last came late */
-	uint32_t lag_us, lag_before_us; /* the longest of this second, and of the one before */
+	uint64_t now_us, held_up_us; /* when we last came late */
+	struct lag lag;              /* how late a turn came and how long it took */
 	uint64_t evidence;
 	bool leaving;
 	bool broken; /* its one wait fails */
@@ -232,30 +232,11 @@ was_held_up(const struct checker *c, uint64_t expected_us)
 	return c->now_us > expected_us + late_us;
 }
 
-/* The beat tells that the loop turns; the lag, how late it came and how long it took, at most in this second and the one before: so it is there to be seen for one at least. */
-static void
-publish(struct checker *c, uint64_t expected_us, uint64_t done_us)
-{
-	struct slot *slot = c->setup->slot;
-	uint32_t took = (uint32_t)(done_us - (c->now_us > expected_us ? expected_us : c->now_us));
-	uint64_t last = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
-
-	if (c->now_us / 1000000 != last / 1000000) {
-		c->lag_before_us = c->lag_us;
-		c->lag_us = 0;
-	}
-	if (took > c->lag_us)
-		c->lag_us = took;
-	atomic_store_explicit(&slot->lag_us,
-		c->lag_us > c->lag_before_us ? c->lag_us : c->lag_before_us, memory_order_relaxed);
-	atomic_store_explicit(&slot->beat_us, done_us, memory_order_relaxed);
-}
-
 static void
 turn(struct checker *c)
 {
 	int wait = wait_ms(c, clock_now_us());
-	uint64_t expected_us = c->now_us + (uint64_t)wait * 1000;
+	uint64_t expected_us = c->now_us + (uint64_t)wait * 1000, done_us;
 	int rc = poller_turn(c->poller, wait, &c->now_us);
 
 	if (rc < 0) { /* nothing will mend it here; the master starts another, with backoff */
@@ -267,7 +248,9 @@ turn(struct checker *c)
 	timeouts_expire(&c->timeouts, c->now_us);
 	look_at_evidence(c);
 	begin_due(c);
-	publish(c, expected_us, clock_now_us());
+	done_us = clock_now_us();
+	slot_beat(c->setup->slot, &c->lag,
+		done_us - (c->now_us > expected_us ? expected_us : c->now_us), done_us);
 }
 
 /* ---- beginning and end */

@@ -350,7 +350,7 @@ static const struct family families[] = {
 	FAMILY(GAUGE, "lb_health_frozen", "", write_frozen,
 		"Backends that stay up although their probes go unanswered, since workers get answers from them"),
 	FAMILY(GAUGE, "lb_health_check_lag_seconds", "", write_check_lag,
-		"How late the checker came in its latest second, at most"),
+		"How late the checker came in its latest two seconds, at most"),
 	FAMILY(GAUGE, "lb_active_connections", "backend", write_active,
 		"Exchanges in flight with the backend"),
 #include "ballast/shm/metrics.def"

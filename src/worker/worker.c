@@ -37,6 +37,7 @@ struct worker {
 	struct watch control, signals;
 	int access_log;
 	uint64_t beat_us;
+	struct lag lag; /* how long turns took */
 	bool leaving;
 	bool service_over; /* not this worker alone leaves */
 	bool drain_over;
@@ -320,23 +321,11 @@ beat(struct worker *w, uint64_t now_us)
 		look_once_more(w);
 }
 
-/* The beat tells that the loop turns; the lag, how long its slowest turn of the last beat was. */
-static void
-publish(struct slot *slot, uint64_t now_us, uint64_t done_us)
-{
-	uint32_t took = (uint32_t)(done_us - now_us);
-	uint64_t last = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
-
-	if (took > atomic_load_explicit(&slot->lag_us, memory_order_relaxed) ||
-		now_us / 1000000 != last / 1000000)
-		atomic_store_explicit(&slot->lag_us, took, memory_order_relaxed);
-	atomic_store_explicit(&slot->beat_us, done_us, memory_order_relaxed);
-}
-
 static void
 turn(struct worker *w)
 {
 	uint64_t *now = proxy_now(w->proxy);
+	uint64_t done_us;
 	int wait_ms = timeouts_next_ms(&w->timeouts, clock_now_us(), BEAT_MS);
 	int rc = poller_turn(w->poller, wait_ms, now);
 
@@ -347,7 +336,8 @@ turn(struct worker *w)
 	timeouts_expire(&w->timeouts, *now);
 	proxy_turn_over(w->proxy);
 	beat(w, *now);
-	publish(w->setup->slot, *now, clock_now_us());
+	done_us = clock_now_us();
+	slot_beat(w->setup->slot, &w->lag, done_us - *now, done_us);
 }
 
 enum worker_exit

@@ -29,6 +29,32 @@ START_TEST(a_claimed_slot_says_for_whom_it_is)
 }
 END_TEST
 
+/* Also one that came right before a second was over. */
+START_TEST(a_lag_is_there_to_be_seen_for_a_second)
+{
+	static const struct {
+		uint64_t took_us, done_us;
+		uint32_t seen_us;
+	} turns[] = {
+		{ 10, 1000100, 10 },
+		{ 700000, 1999999, 700000 },
+		{ 20, 2000000, 700000 },
+		{ 30, 2999999, 700000 },
+		{ 5, 3000000, 30 },
+		{ 4, 4000000, 5 },
+		{ UINT64_MAX, 4000001, UINT32_MAX },
+	};
+	struct slot slot = { .beat_us = 0 };
+	struct lag lag = { 0, 0 };
+
+	for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
+		slot_beat(&slot, &lag, turns[i].took_us, turns[i].done_us);
+		ck_assert_uint_eq(atomic_load(&slot.lag_us), turns[i].seen_us);
+		ck_assert_uint_eq(atomic_load(&slot.beat_us), turns[i].done_us);
+	}
+}
+END_TEST
+
 START_TEST(every_slot_is_given_once_and_then_none)
 {
 	struct shm s;
@@ -494,6 +520,7 @@ main(void)
 	TCase *t = tcase_create("slot");
 
 	tcase_add_test(t, a_claimed_slot_says_for_whom_it_is);
+	tcase_add_test(t, a_lag_is_there_to_be_seen_for_a_second);
 	tcase_add_test(t, every_slot_is_given_once_and_then_none);
 	tcase_add_test(t, slots_never_used_come_first_then_the_longest_free);
 	tcase_add_test(t, masters_that_claim_at_once_never_hold_the_same_slot);

@@ -83,6 +83,29 @@ void slots_adopt(struct shm *);
 bool slot_is_owned(const struct slot *);
 /* Of the process that the slot is for, which lived at its last beat. */
 enum fate slot_fate(const struct slot *);
+/* The longest turns of this second, and of the one before, which its process keeps. */
+struct lag {
+	uint32_t this_us, before_us;
+};
+/*
+ * Its own process, after a turn: when that was over, and how long it took.  The lag in the slot is the longest of this second and the
+ * one before, so it is there to be seen for one at least.
+ */
+static inline void
+slot_beat(struct slot *slot, struct lag *lag, uint64_t took_us, uint64_t done_us)
+{
+	uint64_t last_us = atomic_load_explicit(&slot->beat_us, memory_order_relaxed);
+	uint32_t took = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
+
+	if (done_us / 1000000 != last_us / 1000000)
+		*lag = (struct lag){ .before_us = lag->this_us };
+	if (took > lag->this_us)
+		lag->this_us = took;
+	atomic_store_explicit(&slot->lag_us,
+		lag->this_us > lag->before_us ? lag->this_us : lag->before_us,
+		memory_order_relaxed);
+	atomic_store_explicit(&slot->beat_us, done_us, memory_order_relaxed);
+}
 void slot_set_state(struct slot *, enum slot_state);
 enum slot_state slot_state_of(const struct slot *);
 const char *slot_state_name(enum slot_state);

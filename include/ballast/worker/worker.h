@@ -36,7 +36,7 @@ enum worker_exit {
 
 /*
  * Takes its memory, sends CONTROL_READY, serves until drained.  Signals: the
- * caller has reset them (signals_reset); the worker itself drains on TERM and ignores INT, HUP, QUIT, USR1.
+ * caller has reset them (signals_reset); the worker itself retires on TERM and ignores INT, HUP, QUIT, USR1.
  */
 enum worker_exit worker_run(const struct worker_setup *);
 
