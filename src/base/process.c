@@ -6,7 +6,9 @@
  */
 #include "ballast/base/process.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,23 @@ process_stat_field(const char *stat, int number)
 	return at == NULL ? NULL : at + 1;
 }
 
+uint64_t
+process_stat_number(const char *stat, int number)
+{
+	const char *text = process_stat_field(stat, number);
+
+	return text == NULL ? 0 : strtoull(text, NULL, 10);
+}
+
+uint64_t
+process_stat_us(const char *stat, int number)
+{
+	long per_second = sysconf(_SC_CLK_TCK);
+	uint64_t ticks = process_stat_number(stat, number);
+
+	return per_second > 0 ? ticks * UINT64_C(1000000) / (uint64_t)per_second : 0;
+}
+
 static bool
 is_zombie(const char *stat)
 {
@@ -61,12 +80,10 @@ is_zombie(const char *stat)
 	return state != NULL && (*state == 'Z' || *state == 'X');
 }
 
-static uint64_t
-tick_us(void)
+bool
+process_is_there(pid_t pid)
 {
-	long per_second = sysconf(_SC_CLK_TCK);
-
-	return per_second > 0 ? UINT64_C(1000000) / (uint64_t)per_second : 0;
+	return pid > 0 && (kill(pid, 0) == 0 || errno != ESRCH);
 }
 
 /*
@@ -102,13 +119,12 @@ process_fate(pid_t pid, uint64_t moment_us)
 {
 	char text[PROCESS_STAT_MAX];
 	const char *stat = proc_is_ours() ? process_stat(pid, text) : NULL;
-	const char *start = stat == NULL ? NULL : process_stat_field(stat, STAT_START);
 
-	if (start == NULL)
+	if (stat == NULL || process_stat_field(stat, STAT_START) == NULL)
 		return FATE_UNKNOWN;
 	if (is_zombie(stat))
 		return FATE_ENDED;
 	if (moment_us == 0)
 		return FATE_UNKNOWN;
-	return fate_of(strtoull(start, NULL, 10) * tick_us(), moment_us);
+	return fate_of(process_stat_us(stat, STAT_START), moment_us);
 }

@@ -11,7 +11,6 @@
 #include <bsd/libutil.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "ballast/base/clock.h"
+#include "ballast/base/process.h"
 #include "ballast/base/sock.h"
 
 enum { LOCK_PATIENCE_MS = 200, ORPHAN_PATIENCE_MS = 3000, LOCK_PAUSE_MS = 20 };
@@ -157,12 +157,6 @@ is_held(int error)
 	return error == EEXIST || error == EAGAIN;
 }
 
-static bool
-is_alive(pid_t pid)
-{
-	return pid > 0 && (kill(pid, 0) == 0 || errno != ESRCH);
-}
-
 /*
  * A command that looks whether we run holds the lock for a moment.  So does a child that its master, killed just
  * then, had forked: it lets go as soon as it gets to run, which on a busy machine takes longer.  Then nobody alive
@@ -171,7 +165,7 @@ is_alive(pid_t pid)
 static uint64_t
 lock_patience_us(pid_t holder)
 {
-	return UINT64_C(1000) * (is_alive(holder) ? LOCK_PATIENCE_MS : ORPHAN_PATIENCE_MS);
+	return UINT64_C(1000) * (process_is_there(holder) ? LOCK_PATIENCE_MS : ORPHAN_PATIENCE_MS);
 }
 
 static struct pidfh *
@@ -188,7 +182,7 @@ try_lock(const char *path, pid_t *holder, int *error)
 static void
 tell_holder(const char *path, pid_t holder, struct err *err)
 {
-	if (is_alive(holder))
+	if (process_is_there(holder))
 		err_add(err, "another instance is running: pid %ld holds %s", (long)holder, path);
 	else if (holder > 0)
 		err_add(err, "another instance is leaving: %s is held, though pid %ld is gone",

@@ -8,7 +8,6 @@
 #include "exposition_process.h"
 
 #include <dirent.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -17,22 +16,6 @@
 struct stat_fields {
 	uint64_t cpu_us, virtual_bytes, resident_bytes;
 };
-
-static uint64_t
-ticks_to_us(uint64_t ticks)
-{
-	long per_second = sysconf(_SC_CLK_TCK);
-
-	return per_second > 0 ? ticks * UINT64_C(1000000) / (uint64_t)per_second : 0;
-}
-
-static uint64_t
-number_of(const char *stat, int field)
-{
-	const char *text = process_stat_field(stat, field);
-
-	return text == NULL ? 0 : strtoull(text, NULL, 10);
-}
 
 static struct stat_fields
 stat_of(pid_t pid)
@@ -43,9 +26,10 @@ stat_of(pid_t pid)
 	if (stat == NULL)
 		return (struct stat_fields){ 0 };
 	return (struct stat_fields){
-		.cpu_us = ticks_to_us(number_of(stat, STAT_UTIME) + number_of(stat, STAT_STIME)),
-		.virtual_bytes = number_of(stat, STAT_VSIZE),
-		.resident_bytes = number_of(stat, STAT_RSS) * (uint64_t)sysconf(_SC_PAGESIZE),
+		.cpu_us = process_stat_us(stat, STAT_UTIME) + process_stat_us(stat, STAT_STIME),
+		.virtual_bytes = process_stat_number(stat, STAT_VSIZE),
+		.resident_bytes =
+			process_stat_number(stat, STAT_RSS) * (uint64_t)sysconf(_SC_PAGESIZE),
 	};
 }
 

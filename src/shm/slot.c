@@ -9,8 +9,6 @@
 #include "ballast/shm/slot.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "block.h"
@@ -156,12 +154,6 @@ slot_enter(struct slot *slot, int32_t owner)
 	return false;
 }
 
-static bool
-is_dead(int32_t pid)
-{
-	return pid == 0 || (kill(pid, 0) < 0 && errno == ESRCH);
-}
-
 bool
 slot_is_used(const struct slot *slot)
 {
@@ -175,10 +167,11 @@ slot_is_orphaned(struct slot *slot)
 
 	if (owner == 0)
 		return false;
-	if (owner != getpid() && (!is_dead(owner) || !atomic_compare_exchange_strong(
-							     &slot->owner, &owner, getpid())))
+	if (owner != getpid() &&
+		(process_is_there(owner) ||
+			!atomic_compare_exchange_strong(&slot->owner, &owner, getpid())))
 		return false;
-	return is_dead(atomic_load(&slot->pid));
+	return !process_is_there(atomic_load(&slot->pid));
 }
 
 bool

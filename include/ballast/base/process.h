@@ -26,6 +26,12 @@ enum {
 const char *process_stat(pid_t, char out[PROCESS_STAT_MAX]);
 /* The text of a field behind `stat`, by its number in proc(5); NULL: there are not so many. */
 const char *process_stat_field(const char *stat, int number);
+/* The same as a number, and of one that is in ticks in microseconds; 0: there are not so many. */
+uint64_t process_stat_number(const char *stat, int number);
+uint64_t process_stat_us(const char *stat, int number);
+
+/* Somebody has this number, be it a zombie or one of another user. */
+bool process_is_there(pid_t);
 
 /* Of a process that lived at a moment.  ENDED: it is a zombie, or its number is that of one which began later. */
 enum fate { FATE_UNKNOWN, FATE_LIVES, FATE_ENDED };
