@@ -96,6 +96,12 @@ def state_of(pid):
     return stat.rpartition(")")[2].split()[0] if stat else ""
 
 
+def go_on(pid):
+    """Ends a stop, where there is one."""
+    if state_of(pid) == "T":
+        os.kill(pid, signal.SIGCONT)
+
+
 def is_alive(pid):
     return state_of(pid) not in ("", "Z", "X")
 

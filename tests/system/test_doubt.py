@@ -157,13 +157,8 @@ class Held(Checked):
         pid = self.checker(lb)
         os.kill(pid, signal.SIGSTOP)
         harness.wait_for(lambda: harness.state_of(pid) == "T", "a stop")
-        self.addCleanup(self.go_on, pid)
+        self.addCleanup(harness.go_on, pid)
         return pid
-
-    @staticmethod
-    def go_on(pid):
-        if harness.title_of(pid).startswith("ballast: "):
-            os.kill(pid, signal.SIGCONT)
 
     def rounds(self, lb, more):
         def count():
@@ -188,7 +183,7 @@ class Held(Checked):
         lb, _, _ = self.checked()
         load = self.load(lb)
         pid = self.checker(lb)
-        self.addCleanup(self.go_on, pid)
+        self.addCleanup(harness.go_on, pid)
         for _ in range(5):
             os.kill(pid, signal.SIGSTOP)
             until = time.monotonic() + 0.7

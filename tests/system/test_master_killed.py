@@ -23,13 +23,6 @@ def tunnel(_, stream):
     stream.rest()
 
 
-def go_on(pid):
-    try:
-        os.kill(pid, signal.SIGCONT)
-    except ProcessLookupError:
-        pass
-
-
 class Case(harness.Case):
     def kill_master(self, lb):
         """Only the master; its children."""
@@ -140,14 +133,14 @@ class Left(Case):
         workers = lb.workers()
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)
-            self.addCleanup(go_on, pid)
+            self.addCleanup(harness.go_on, pid)
             harness.wait_for(lambda: harness.state_of(pid) == "T", "a stopped worker")  # pylint: disable=cell-var-from-loop
         self.kill_master(lb)
         self.fresh_log(lb)
         lb.launch()
         harness.wait_for(lambda: lb.has_ended() or harness.segments_of(lb.pid), "another segment")
         for pid in workers:
-            go_on(pid)
+            harness.go_on(pid)
         lb.wait_log("load balancer listening")
         lb.segments = harness.segments_of(lb.pid)
         self.assert_whole(lb)

@@ -448,8 +448,7 @@ class Between(Upgrading):
 
     def thaw(self, *pids):
         for pid in pids or list(self.frozen):
-            if harness.state_of(pid) == "T":
-                os.kill(pid, signal.SIGCONT)
+            harness.go_on(pid)
             self.frozen.remove(pid)
 
     def asking(self, lb):
@@ -607,13 +606,6 @@ class Dying(Upgrading):
             return found
         harness.wait_for(checkers, "the new checker")
 
-    @staticmethod
-    def go_on(pid):
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
-
     def test_verdicts_have_one_writer_also_when_the_old_checker_does_not_leave(self):
         lb = self.instance([self.origin().url], health_check={"interval": "1s"})
         stuck = harness.wait_for(lambda: lb.children("checker"), "the checker")[0]
@@ -642,7 +634,7 @@ class Dying(Upgrading):
         lb.expected_exit = None
         stuck = harness.wait_for(lambda: lb.children("checker"), "the checker")[0]
         os.kill(stuck, signal.SIGSTOP)
-        self.addCleanup(self.go_on, stuck)
+        self.addCleanup(harness.go_on, stuck)
         self.waiting(lb, harness.BALLAST)
         lb.signal(signal.SIGUSR2)
         harness.wait_for(lambda: len(harness.children_of(lb.pid)) == 4, "the new program")

@@ -21,13 +21,8 @@ class Watchdog(harness.Case):
         """Continued at the end, whatever becomes of the test."""
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-            self.addCleanup(self.go_on, pid)
+            self.addCleanup(harness.go_on, pid)
         harness.wait_for(lambda: all(harness.state_of(pid) == "T" for pid in pids), "a stop")
-
-    @staticmethod
-    def go_on(pid):
-        if harness.title_of(pid).startswith("ballast: "):
-            os.kill(pid, signal.SIGCONT)
 
     def admin(self, lb):
         return int(lb.logs("admin listening")[-1]["port"])
